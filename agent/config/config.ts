@@ -1,0 +1,87 @@
+import type { Secret } from '../core/secret.ts'
+
+/**
+ * The configuration after all its stages: references checked, defaults filled in, secrets read.
+ * Keys are camelCase here and snake_case in the file; the meaning of every attribute stands in the schema.
+ */
+export interface Config {
+  /** SHA-256 of the file's bytes, hexadecimal. */
+  readonly digest: string
+  readonly palette: PaletteConfig
+  readonly locations: readonly LocationConfig[]
+  readonly policies: readonly PolicyConfig[]
+  /** Absolute paths of all files named by `$file`: the reloader watches them too. */
+  readonly secretFiles: readonly string[]
+}
+
+export interface PaletteConfig {
+  readonly clusterName: string
+  readonly namespace: string
+  readonly mongodb?: MongodbConfig
+}
+
+export interface MongodbConfig {
+  readonly uri: Secret
+  /** PEM text of the authorities to trust, where the system's do not do. */
+  readonly caCert?: string
+}
+
+export type LocationConfig = S3LocationConfig | FtpLocationConfig | FilesystemLocationConfig
+
+interface CommonLocationConfig {
+  readonly name: string
+  /** `/`-separated, no leading or trailing slash; may be empty. */
+  readonly folder: string
+  /** `false`: a reload does not wait for a validation of this location. */
+  readonly validate: boolean
+}
+
+export interface S3LocationConfig extends CommonLocationConfig {
+  readonly storageProvider: 's3'
+  readonly bucketName: string
+  readonly region: string
+  readonly caCert?: string
+  readonly credentialType: 'secret' | 'sts' | 'default'
+  readonly accessKey?: Secret
+  readonly secretKey?: Secret
+  readonly arn?: string
+  readonly externalId?: string
+  readonly s3Url?: string
+  readonly s3ForcePathStyle: boolean
+  readonly serverSideEncryption?: 'AES256' | 'aws:kms'
+}
+
+export interface FtpLocationConfig extends CommonLocationConfig {
+  readonly storageProvider: 'ftp'
+  readonly host: string
+  readonly port: number
+  /** As written, with its slashes: a leading one means the server's root. */
+  readonly directory: string
+  readonly username: string
+  readonly password: Secret
+  readonly tls: 'explicit' | 'implicit' | 'none'
+  readonly caCert?: string
+}
+
+export interface FilesystemLocationConfig extends CommonLocationConfig {
+  readonly storageProvider: 'filesystem'
+  /** Absolute. */
+  readonly path: string
+}
+
+export interface PolicyConfig {
+  readonly name: string
+  /** Names of locations, at least one, without repetition. */
+  readonly backupLocations: readonly string[]
+  readonly schedule: ScheduleConfig
+  readonly retentionDays: number
+  readonly keepMinimum: number
+  readonly includeDatabases: readonly string[]
+  readonly compressionLevel: number
+}
+
+export type ScheduleConfig =
+  /** A backup at each of `hoursOfDay` (UTC) on every `intervalDays`-th day. */
+  | { readonly kind: 'interval'; readonly intervalDays: number; readonly hoursOfDay: readonly number[] }
+  /** Five fields, UTC. */
+  | { readonly kind: 'cron'; readonly expression: string }

@@ -1,0 +1,129 @@
+import type { FailureData } from './errors.ts'
+
+/** What a run was asked to do. */
+export type RunKind = 'backup' | 'catalog' | 'validate' | 'prune' | 'verify' | 'restore'
+
+/** How a run ended, exactly one of. */
+export type RunResult = 'success' | 'partial' | 'failed' | 'cancelled'
+
+/** What stands in a location about one backup, learned from a listing alone or from its manifest. */
+export interface BackupSummary {
+  readonly backupId: string
+  readonly policy: string
+  readonly location: string
+  /** ISO 8601, UTC: the time in the backup id. */
+  readonly startedAt: string
+  /** False where a source could not give everything (`partial.json`). */
+  readonly complete: boolean
+}
+
+/** Everything that happens, as plain JSON-safe data. Core code emits; logs, metrics, progress and history subscribe. */
+export type RunEvent =
+  | {
+      readonly type: 'run.started'
+      readonly runId: string
+      readonly kind: RunKind
+      readonly policy?: string
+      readonly at: string
+    }
+  | { readonly type: 'run.stage'; readonly runId: string; readonly stage: string }
+  | {
+      readonly type: 'run.progress'
+      readonly runId: string
+      /** Bytes read from the source so far, and all there are if that is known. */
+      readonly bytes: number
+      readonly totalBytes?: number
+      readonly documents: number
+    }
+  | { readonly type: 'run.warning'; readonly runId: string; readonly message: string }
+  /** A backup was stored in a location, read back, and its manifest written. */
+  | {
+      readonly type: 'location.stored'
+      readonly runId: string
+      readonly policy: string
+      readonly location: string
+      readonly backupId: string
+      readonly startedAt: string
+      readonly complete: boolean
+      readonly storedBytes: number
+    }
+  | {
+      readonly type: 'location.failed'
+      readonly runId: string
+      readonly policy: string
+      readonly location: string
+      readonly stage: string
+      readonly failure: FailureData
+    }
+  /** All backups of one policy in one location, as just listed. */
+  | {
+      readonly type: 'catalog.read'
+      readonly runId: string
+      readonly policy: string
+      readonly location: string
+      readonly backups: readonly BackupSummary[]
+    }
+  | {
+      readonly type: 'catalog.failed'
+      readonly runId: string
+      readonly location: string
+      readonly failure: FailureData
+    }
+  | {
+      readonly type: 'backup.deleted'
+      readonly runId: string
+      readonly policy: string
+      readonly location: string
+      readonly backupId: string
+    }
+  | { readonly type: 'validate.step'; readonly runId: string; readonly location: string; readonly step: ValidateStep }
+  | {
+      readonly type: 'run.finished'
+      readonly runId: string
+      readonly kind: RunKind
+      readonly policy?: string
+      readonly at: string
+      readonly result: RunResult
+      readonly durationMs: number
+      /** Bytes of BSON read, of archive stored per location. */
+      readonly sourceBytes?: number
+      readonly storedBytes?: number
+      readonly failure?: FailureData
+    }
+
+/** One step of using a location for real. */
+export interface ValidateStep {
+  readonly name: string
+  readonly ok: boolean
+  readonly durationMs: number
+  readonly detail?: string
+  readonly failure?: FailureData
+}
+
+export type Emit = (event: RunEvent) => void
+
+export interface Events {
+  emit: Emit
+  /** Calls `listener` for every event from now on, until the returned function is called. */
+  subscribe(listener: Emit): () => void
+}
+
+/** A subscriber that throws is reported to `onError` and harms neither the emitter nor the others. */
+export function createEvents(onError: (thrown: unknown) => void): Events {
+  const listeners = new Set<Emit>()
+  return {
+    emit(event) {
+      for (const listener of listeners) {
+        try {
+          listener(event)
+        } catch (thrown) {
+          onError(thrown)
+        }
+      }
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}

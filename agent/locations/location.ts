@@ -1,0 +1,79 @@
+import type { Failure } from '../core/errors.ts'
+
+/** One stored object. `modified` is what the server says, to its own resolution, and may be absent. */
+export interface Entry {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly modified?: Date
+}
+
+/**
+ * What an unfinished put leaves behind if the process dies now: enough to remove exactly that, by another process.
+ * `handle` is the location's own: an S3 upload id, the temporary name on FTP or a filesystem.
+ */
+export interface Leftover {
+  readonly key: string
+  readonly handle: string
+}
+
+export interface CallOptions {
+  readonly signal: AbortSignal
+}
+
+export interface PutOptions extends CallOptions {
+  /**
+   * Called, and awaited, before the first byte goes out that only `discard` could remove;
+   * small objects that are written in one atomic request do not call it.
+   */
+  readonly onLeftover?: (leftover: Leftover) => Promise<void>
+}
+
+export interface GetOptions extends CallOptions {
+  /** First byte wanted, default 0. An offset at or behind the end yields nothing. */
+  readonly offset?: number
+}
+
+/**
+ * A place that keeps objects under keys. Keys are relative to the location's folder, `/`-separated, without leading
+ * slash, `.` or `..` parts; anything else is a `Failure` with code `internal` before a byte moves.
+ *
+ * Every rejection is a `Failure` whose message names the operation, the location, the key and the reason. A location
+ * never retries: it says in `retryable` whether that could help. After an abort nothing more is written.
+ */
+export interface Location {
+  /** The name of the `backup_storage_location` in the configuration. */
+  readonly name: string
+
+  /**
+   * Stores the whole body under the key, or nothing: a reader sees the old object or the new one, never a part.
+   * Replaces what was there. Memory is bounded whatever the size of the body. A body that throws, or an abort, leaves
+   * nothing behind that can be removed at that moment. Resolves once the server has confirmed the size it keeps.
+   */
+  put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }>
+
+  /** The stored bytes. The iteration rejects with code `not_found` when there is no such object. */
+  get(key: string, options: GetOptions): AsyncIterable<Uint8Array>
+
+  /**
+   * Every object whose key starts with `prefix` (a folder ending in `/`), in order of keys, below any depth:
+   * complete, or rejected; never silently short. A folder that does not exist is empty.
+   */
+  list(prefix: string, options: CallOptions): Promise<Entry[]>
+
+  /** Removes the object and verifies that it is gone. Deleting what is not there succeeds. */
+  delete(key: string, options: CallOptions): Promise<void>
+
+  /** The object's entry, or undefined when it is not there. */
+  stat(key: string, options: CallOptions): Promise<Entry | undefined>
+
+  /** Removes what an unfinished put of another process left; succeeds when it is gone already. */
+  discard(leftover: Leftover, options: CallOptions): Promise<void>
+
+  /** Ends connections. The location must not be used afterwards. */
+  close(): Promise<void>
+}
+
+/** `true` for the one failure that means "there is no such object". */
+export function isNotFound(failure: Failure): boolean {
+  return failure.code === 'not_found'
+}

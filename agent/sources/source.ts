@@ -1,0 +1,79 @@
+/** What a source found out while it was read; known once the body has been read to its end. */
+export interface MongodbFacts {
+  readonly serverVersion: string
+  /** Feature compatibility version, where the server tells it. */
+  readonly featureCompatibilityVersion?: string
+  readonly consistency: Consistency
+  readonly databases: readonly string[]
+  readonly collections: readonly CollectionFacts[]
+}
+
+export interface Consistency {
+  /** `snapshot`: every collection as it was at `at`. `none`: each as it was when it was read, between `from` and `to`. */
+  readonly level: 'snapshot' | 'none'
+  /** ISO 8601, UTC: the cluster time that was read at. */
+  readonly at?: string
+  readonly from: string
+  readonly to: string
+  /** Why it is not a snapshot. */
+  readonly reason?: string
+}
+
+export interface CollectionFacts {
+  readonly database: string
+  readonly collection: string
+  readonly type: 'collection' | 'view' | 'timeseries'
+  readonly documents: number
+  /** Bytes of BSON. */
+  readonly bytes: number
+  /** CRC-64/ECMA over the documents in the order they were read, 16 hexadecimal digits; as in the archive. */
+  readonly crc64: string
+}
+
+/** One object that a source produces. `body` can be read once. */
+export interface SourceArtifact {
+  /** File name without the endings that packing adds: `mongodb.archive`. */
+  readonly name: string
+  readonly body: AsyncIterable<Uint8Array>
+  /** Throws until the body has ended. */
+  facts(): MongodbFacts
+  /** What is missing although the artifact is whole, as sentences for the operator; complete once the body has ended. */
+  warnings(): readonly string[]
+}
+
+export interface SourceProgress {
+  readonly bytes: number
+  readonly totalBytes?: number
+  readonly documents: number
+}
+
+export interface ReadOptions {
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: SourceProgress) => void
+}
+
+export interface RestoreOptions extends ReadOptions {
+  /** Databases of the artifact to put back; each is dropped first. Default: all. */
+  readonly databases?: readonly string[]
+}
+
+export interface RestoreOutcome {
+  readonly databases: readonly string[]
+  readonly collections: number
+  readonly documents: number
+  readonly bytes: number
+  readonly indexes: number
+  /** What could not be put back although the documents are there, such as an index the server refuses. */
+  readonly problems: readonly string[]
+}
+
+/** Something that is read consistently and can be written back. */
+export interface Source {
+  readonly name: 'mongodb'
+  /** Connects, checks what was asked for and yields artifacts one after another; ends connections when done. */
+  read(options: ReadOptions): AsyncIterable<SourceArtifact>
+  /** Puts the unpacked bytes of one artifact back. The caller has proven the artifact before. */
+  restore(body: AsyncIterable<Uint8Array>, options: RestoreOptions): Promise<RestoreOutcome>
+  /** Reads an unpacked artifact to its end and proves it: format, every document, counts and checksums. */
+  inspect(body: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<readonly CollectionFacts[]>
+}
