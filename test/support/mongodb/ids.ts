@@ -1,0 +1,33 @@
+import { ObjectId } from 'mongodb'
+import { BSON_TYPE, element, type RawElement } from './raw-bson.ts'
+
+/** The document with an `_id` in front, where the client sent none. MongoDB manual, db.collection.insertOne(), "_id Field". */
+export function withId(document: Buffer): Buffer {
+  if (element(document, '_id')) return document
+  const id = Buffer.concat([Buffer.from('\x07_id\x00'), new ObjectId().id])
+  const grown = Buffer.concat([document.subarray(0, 4), id, document.subarray(4)])
+  grown.writeInt32LE(grown.length, 0)
+  return grown
+}
+
+/** A key under which equal `_id` values meet: 1, 1.0 and NumberLong(1) are the same `_id`. */
+export function idKey(document: Buffer): string {
+  const id = element(document, '_id')
+  return id ? valueKey(id) : ''
+}
+
+/** Equal keys for values MongoDB holds for equal; Decimal128 is compared by its bytes only. */
+export function valueKey({ type, value }: Pick<RawElement, 'type' | 'value'>): string {
+  switch (type) {
+    case BSON_TYPE.int32:
+      return `n${value.readInt32LE(0)}`
+    case BSON_TYPE.int64:
+      return `n${value.readBigInt64LE(0)}`
+    case BSON_TYPE.double: {
+      const number = value.readDoubleLE(0)
+      return Number.isInteger(number) ? `n${BigInt(number)}` : `n${number}`
+    }
+    default:
+      return `${type}:${value.toString('latin1')}`
+  }
+}
