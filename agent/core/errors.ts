@@ -8,6 +8,7 @@
  * - `no_space`     a disk or quota is full
  * - `damaged`      what was read is not what was written
  * - `unsupported`  the other side, or a newer format, needs something this program cannot do
+ * - `snapshot_lost` the server no longer has the instant that was being read
  * - `cancelled`    somebody asked to stop
  * - `refused`      a safety rule of this program said no
  * - `unavailable`  the other side answered that it cannot now (throttling, 5xx, election)
@@ -22,6 +23,7 @@ export type ErrorCode =
   | 'no_space'
   | 'damaged'
   | 'unsupported'
+  | 'snapshot_lost'
   | 'cancelled'
   | 'refused'
   | 'unavailable'

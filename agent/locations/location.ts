@@ -77,3 +77,21 @@ export interface Location {
 export function isNotFound(failure: Failure): boolean {
   return failure.code === 'not_found'
 }
+
+/** A body that can be read again from its start, so that a failed put of it may be repeated. */
+export interface ReplayableBody extends AsyncIterable<Uint8Array> {
+  readonly replayable: true
+}
+
+export function replayable(bytes: Uint8Array): ReplayableBody {
+  return {
+    replayable: true,
+    async *[Symbol.asyncIterator]() {
+      yield bytes
+    },
+  }
+}
+
+export function isReplayable(body: AsyncIterable<Uint8Array>): body is ReplayableBody {
+  return 'replayable' in body && body.replayable === true
+}

@@ -1,0 +1,63 @@
+import { Failure } from '../core/errors.ts'
+import type { BackupSummary } from '../core/events.ts'
+import type { CallOptions, Location } from '../locations/location.ts'
+import { backupIdTime } from './backup-id.ts'
+import { manifestKey, parseKey, policyPrefix } from './keys.ts'
+import type { Manifest } from './manifest.ts'
+import { decodeManifest, LARGEST_MANIFEST_BYTES } from './manifest.ts'
+
+export interface PolicyRef {
+  readonly clusterName: string
+  readonly policy: string
+}
+
+/** Every backup of a policy in a location, newest first: those whose manifest is there. One listing, nothing opened. */
+export async function readCatalog(
+  location: Location,
+  { clusterName, policy }: PolicyRef,
+  options: CallOptions,
+): Promise<BackupSummary[]> {
+  const prefix = policyPrefix(clusterName, policy)
+  const backups: BackupSummary[] = []
+  for (const entry of await location.list(prefix, options)) {
+    const meaning = parseKey(prefix, entry.key)
+    if (meaning?.kind !== 'manifest') continue
+    const { backupId, complete } = meaning
+    const startedAt = backupIdTime(backupId)?.toISOString() ?? ''
+    backups.push({ backupId, policy, location: location.name, startedAt, complete })
+  }
+  return backups.sort((a, b) => (a.backupId < b.backupId ? 1 : -1))
+}
+
+/** Reads and checks the manifest of one backup. */
+export async function readManifest(
+  location: Location,
+  { clusterName }: Pick<PolicyRef, 'clusterName'>,
+  backup: Pick<BackupSummary, 'backupId' | 'policy' | 'complete'>,
+  options: CallOptions,
+): Promise<Manifest> {
+  const key = manifestKey(clusterName, backup.policy, backup.backupId, backup.complete)
+  const where = `${key} in ${location.name}`
+  const manifest = decodeManifest(await readSmall(location, key, options), where)
+  if (manifest.backup_id !== backup.backupId || manifest.policy !== backup.policy) {
+    throw new Failure(
+      `reading the manifest ${where}: it belongs to backup ${manifest.backup_id} of ${manifest.policy}`,
+      { code: 'damaged' },
+    )
+  }
+  return manifest
+}
+
+/** A small object whole; `damaged` when it is larger than any manifest. */
+export async function readSmall(location: Location, key: string, options: CallOptions): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of location.get(key, options)) {
+    size += chunk.length
+    if (size > LARGEST_MANIFEST_BYTES) {
+      throw new Failure(`reading ${key} in ${location.name}: larger than any manifest`, { code: 'damaged' })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}

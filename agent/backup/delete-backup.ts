@@ -1,0 +1,24 @@
+import type { BackupSummary } from '../core/events.ts'
+import type { CallOptions, Location } from '../locations/location.ts'
+import { artifactPrefix, manifestKey } from './keys.ts'
+
+/** Removes a backup: its manifest first, so that what is left half deleted is no backup any more. */
+export async function deleteBackup(
+  location: Location,
+  clusterName: string,
+  backup: Pick<BackupSummary, 'policy' | 'backupId' | 'complete'>,
+  options: CallOptions,
+): Promise<void> {
+  await location.delete(manifestKey(clusterName, backup.policy, backup.backupId, backup.complete), options)
+  await deleteArtifacts(location, clusterName, backup, options)
+}
+
+export async function deleteArtifacts(
+  location: Location,
+  clusterName: string,
+  backup: Pick<BackupSummary, 'policy' | 'backupId'>,
+  options: CallOptions,
+): Promise<void> {
+  const prefix = artifactPrefix(clusterName, backup.policy, backup.backupId)
+  for (const entry of await location.list(prefix, options)) await location.delete(entry.key, options)
+}

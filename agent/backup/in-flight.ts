@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import type { Clock } from '../core/clock.ts'
+import { MINUTE_MS } from '../core/units.ts'
+import type { Leftover, Location } from '../locations/location.ts'
+import { replayable } from '../locations/location.ts'
+import { runKey } from './keys.ts'
+
+/** Which process writes: enough for another one on the same machine to see whether it is still there. */
+export const Owner = z.object({ host: z.string(), boot: z.string(), pid: z.int(), started: z.string() })
+export type Owner = Readonly<z.infer<typeof Owner>>
+
+/** What a run in flight holds in a location: `.runs/<run_id>.json`. */
+export const InFlightRecord = z.object({
+  format_version: z.literal(1),
+  run_id: z.string(),
+  policy: z.string(),
+  backup_id: z.string(),
+  owner: Owner,
+  started_at: z.iso.datetime(),
+  heartbeat_at: z.iso.datetime(),
+  leftovers: z.array(z.object({ key: z.string(), handle: z.string() })),
+})
+export type InFlightRecord = Readonly<z.infer<typeof InFlightRecord>>
+
+export const HEARTBEAT_MS = 2 * MINUTE_MS
+
+export interface InFlightOptions {
+  readonly clusterName: string
+  readonly runId: string
+  readonly policy: string
+  readonly backupId: string
+  readonly owner: Owner
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/**
+ * The record of one run in one location. Palette's documented IAM policy cannot list multipart uploads, so an upload
+ * can only be aborted by who remembers its id: the id is on record before the first part goes out.
+ */
+export class InFlight {
+  readonly #location: Location
+  readonly #options: InFlightOptions
+  readonly #key: string
+  readonly #startedAt: string
+  readonly #leftovers: Leftover[] = []
+  readonly #ended = new AbortController()
+  #writing: Promise<void> = Promise.resolve()
+  #beating: Promise<void> = Promise.resolve()
+
+  constructor(location: Location, options: InFlightOptions) {
+    this.#location = location
+    this.#options = options
+    this.#key = runKey(options.clusterName, options.runId)
+    this.#startedAt = options.clock.now().toISOString()
+  }
+
+  async open(): Promise<void> {
+    await this.#write()
+    this.#beating = this.#beat()
+  }
+
+  async remember(leftover: Leftover): Promise<void> {
+    this.#leftovers.push(leftover)
+    await this.#write()
+  }
+
+  /** Removes the record: nothing of this run is left that only the record knows. */
+  async close(signal: AbortSignal): Promise<void> {
+    await this.stop()
+    await this.#location.delete(this.#key, { signal })
+  }
+
+  /** Ends the heartbeat and leaves the record for the sweep. */
+  async stop(): Promise<void> {
+    this.#ended.abort()
+    await this.#beating
+    await this.#writing.catch(() => undefined)
+  }
+
+  async #beat(): Promise<void> {
+    const signal = AbortSignal.any([this.#options.signal, this.#ended.signal])
+    while (!signal.aborted) {
+      await this.#options.clock.sleep(HEARTBEAT_MS, { signal, unref: true }).catch(() => undefined)
+      // A heartbeat that cannot be written now is written next time; the run itself will meet the fault.
+      if (!signal.aborted) await this.#write().catch(() => undefined)
+    }
+  }
+
+  #write(): Promise<void> {
+    // One after the other: an older record must never overwrite a newer one.
+    const write = this.#writing.catch(() => undefined).then(() => this.#put())
+    this.#writing = write
+    return write
+  }
+
+  async #put(): Promise<void> {
+    const { runId, policy, backupId, owner, clock, signal } = this.#options
+    const record: InFlightRecord = {
+      format_version: 1,
+      run_id: runId,
+      policy,
+      backup_id: backupId,
+      owner,
+      started_at: this.#startedAt,
+      heartbeat_at: clock.now().toISOString(),
+      leftovers: [...this.#leftovers],
+    }
+    await this.#location.put(this.#key, replayable(Buffer.from(`${JSON.stringify(record)}\n`)), { signal })
+  }
+}

@@ -1,0 +1,48 @@
+import { backupIdTime } from './backup-id.ts'
+
+/** What lies in a location, below its folder: see docs/layout.md. */
+export function policyPrefix(clusterName: string, policy: string): string {
+  return `${clusterName}/${policy}/`
+}
+
+export function manifestKey(clusterName: string, policy: string, backupId: string, complete: boolean): string {
+  return `${policyPrefix(clusterName, policy)}${backupId}${complete ? COMPLETE : INCOMPLETE}`
+}
+
+export function artifactKey(clusterName: string, policy: string, backupId: string, file: string): string {
+  return `${artifactPrefix(clusterName, policy, backupId)}${file}`
+}
+
+export function artifactPrefix(clusterName: string, policy: string, backupId: string): string {
+  return `${policyPrefix(clusterName, policy)}${backupId}/`
+}
+
+export function runsPrefix(clusterName: string): string {
+  return `${clusterName}/.runs/`
+}
+
+export function runKey(clusterName: string, runId: string): string {
+  return `${runsPrefix(clusterName)}${runId}.json`
+}
+
+const COMPLETE = '.manifest.json'
+const INCOMPLETE = '.partial.json'
+
+/** What a key below a policy's prefix means; undefined for anything that is not ours. */
+export type KeyMeaning =
+  | { readonly kind: 'manifest'; readonly backupId: string; readonly complete: boolean }
+  | { readonly kind: 'artifact'; readonly backupId: string; readonly file: string }
+
+export function parseKey(prefix: string, key: string): KeyMeaning | undefined {
+  const [name, file, ...deeper] = key.slice(prefix.length).split('/')
+  if (name === undefined || deeper.length > 0) return undefined
+  if (file !== undefined) return backupIdTime(name) ? { kind: 'artifact', backupId: name, file } : undefined
+  for (const [ending, complete] of [
+    [COMPLETE, true],
+    [INCOMPLETE, false],
+  ] as const) {
+    const backupId = name.endsWith(ending) ? name.slice(0, -ending.length) : ''
+    if (backupIdTime(backupId)) return { kind: 'manifest', backupId, complete }
+  }
+  return undefined
+}

@@ -1,0 +1,169 @@
+import type { PolicyConfig } from '../config/config.ts'
+import type { Clock } from '../core/clock.ts'
+import type { FailureData } from '../core/errors.ts'
+import { Failure, failureData, toFailure } from '../core/errors.ts'
+import type { Emit, RunResult } from '../core/events.ts'
+import type { Location } from '../locations/location.ts'
+import type { Source } from '../sources/source.ts'
+import { createBackupId } from './backup-id.ts'
+import type { InFlightRecord, Owner } from './in-flight.ts'
+import type { ManifestArtifact } from './manifest.ts'
+import { prune } from './prune.ts'
+import { storeArtifact } from './store-artifact.ts'
+import { StoreSession } from './store-session.ts'
+
+export interface BackupOptions {
+  readonly runId: string
+  readonly clusterName: string
+  readonly policy: PolicyConfig
+  readonly source: Source
+  /** Those of the policy; one that cannot even be opened is in `unusable`. */
+  readonly locations: readonly Location[]
+  readonly unusable?: readonly { readonly name: string; readonly failure: Failure }[]
+  readonly owner: Owner
+  readonly isDead: (record: InFlightRecord) => boolean
+  readonly toolVersion: string
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+export interface BackupOutcome {
+  readonly result: RunResult
+  readonly backupId: string
+  /** Names of the locations that hold the backup now. */
+  readonly stored: readonly string[]
+  readonly failed: readonly { readonly location: string; readonly stage: string; readonly failure: FailureData }[]
+  readonly warnings: readonly string[]
+  readonly sourceBytes: number
+  readonly storedBytes: number
+  /** Why nothing was stored, or what stopped the run. */
+  readonly failure?: Failure
+}
+
+/**
+ * One backup of one policy: read once, stored in every location, read back from each and compared, and only then made
+ * to exist by its manifest. A location that fails is left out and hides nothing of the others.
+ */
+export async function runBackup(options: BackupOptions): Promise<BackupOutcome> {
+  const { clock, emit, runId } = options
+  const startedAt = clock.now()
+  const backupId = createBackupId(startedAt)
+  const sessions = options.locations.map((location) => new StoreSession(location, backupId, startedAt, options))
+  const warnings: string[] = []
+  const artifacts: ManifestArtifact[] = []
+  let failure: Failure | undefined
+  const warn = (message: string): void => {
+    warnings.push(message)
+    emit({ type: 'run.warning', runId, message })
+  }
+  for (const { name, failure: why } of options.unusable ?? []) reportUnusable(name, why, options)
+  try {
+    emit({ type: 'run.stage', runId, stage: 'prepare' })
+    await Promise.all(sessions.map((session) => session.prepare(warn)))
+    const alive = (): StoreSession[] => sessions.filter((session) => !session.failed)
+    if (alive().length === 0) throw nowhere(sessions)
+    emit({ type: 'run.stage', runId, stage: 'read' })
+    for await (const artifact of options.source.read(progressTo(options))) {
+      artifacts.push(await storeArtifact(artifact, alive(), options))
+      for (const message of artifact.warnings()) warn(message)
+      if (alive().length === 0) throw nowhere(sessions)
+    }
+    emit({ type: 'run.stage', runId, stage: 'verify' })
+    await Promise.all(alive().map((session) => session.readBack(artifacts)))
+    emit({ type: 'run.stage', runId, stage: 'commit' })
+    await Promise.all(alive().map((session) => session.commit(artifacts, warnings)))
+    if (alive().length === 0) throw nowhere(sessions)
+    emit({ type: 'run.stage', runId, stage: 'retention' })
+    await Promise.all(alive().map((session) => applyRetention(session, options, warn)))
+  } catch (thrown) {
+    failure = toFailure(thrown, `backing up with policy ${options.policy.name}`)
+    for (const session of sessions) session.fail('source', failure)
+  }
+  await Promise.all(sessions.map((session) => session.end()))
+  return outcomeOf(options, sessions, { backupId, warnings, artifacts, failure })
+}
+
+function progressTo({ emit, runId, signal, clock }: BackupOptions): Parameters<Source['read']>[0] {
+  let lastMs = Number.NEGATIVE_INFINITY
+  return {
+    signal,
+    onProgress(progress) {
+      const now = clock.monotonicMs()
+      if (now - lastMs < 250) return
+      lastMs = now
+      emit({ type: 'run.progress', runId, ...progress })
+    },
+  }
+}
+
+function nowhere(sessions: readonly StoreSession[]): Failure {
+  const first = sessions.find((session) => session.failed)?.failed?.failure
+  return new Failure(`no location could take the backup${first ? `: ${first.message}` : ''}`, {
+    code: first?.code ?? 'internal',
+    ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    cause: first,
+  })
+}
+
+function reportUnusable(location: string, failure: Failure, { emit, runId, policy }: BackupOptions): void {
+  emit({ type: 'location.failed', runId, policy: policy.name, location, stage: 'open', failure: failureData(failure) })
+}
+
+/** Retention that fails is told, but the backup that was just made is good all the same. */
+async function applyRetention(
+  session: StoreSession,
+  options: BackupOptions,
+  warn: (message: string) => void,
+): Promise<void> {
+  const { policy, clusterName, runId, emit, signal, clock } = options
+  const rule = { retentionDays: policy.retentionDays, keepMinimum: policy.keepMinimum }
+  try {
+    const outcome = await prune(session.location, {
+      clusterName,
+      policy: policy.name,
+      rule,
+      now: clock.now(),
+      runId,
+      emit,
+      signal,
+    })
+    for (const problem of outcome.problems) warn(problem)
+  } catch (thrown) {
+    warn(toFailure(thrown, `applying retention in ${session.location.name}`).message)
+  }
+}
+
+function outcomeOf(
+  options: BackupOptions,
+  sessions: readonly StoreSession[],
+  run: { backupId: string; warnings: string[]; artifacts: ManifestArtifact[]; failure: Failure | undefined },
+): BackupOutcome {
+  const failed = [
+    ...(options.unusable ?? []).map(({ name, failure }) => ({
+      location: name,
+      stage: 'open',
+      failure: failureData(failure),
+    })),
+    ...sessions.flatMap(({ location, failed: why }) =>
+      why ? [{ location: location.name, stage: why.stage, failure: failureData(why.failure) }] : [],
+    ),
+  ]
+  const stored = sessions.filter((session) => session.committed).map((session) => session.location.name)
+  const first = run.failure ?? options.unusable?.[0]?.failure
+  return {
+    result: resultOf(stored.length, failed.length, run.failure, options.signal),
+    backupId: run.backupId,
+    stored,
+    failed,
+    warnings: run.warnings,
+    sourceBytes: run.artifacts.reduce((sum, artifact) => sum + artifact.bytes, 0),
+    storedBytes: run.artifacts.reduce((sum, artifact) => sum + artifact.stored_bytes, 0),
+    ...(stored.length === 0 && first ? { failure: first } : {}),
+  }
+}
+
+function resultOf(stored: number, failed: number, failure: Failure | undefined, signal: AbortSignal): RunResult {
+  if (stored > 0) return failed > 0 ? 'partial' : 'success'
+  return signal.aborted || failure?.code === 'cancelled' ? 'cancelled' : 'failed'
+}

@@ -1,0 +1,95 @@
+import { Failure, toFailure } from '../core/errors.ts'
+import { MIB } from '../core/units.ts'
+import { compress } from '../pack/compress.ts'
+import { Measure } from '../pack/measure.ts'
+import type { MongodbFacts, SourceArtifact } from '../sources/source.ts'
+import { fanOut } from './fan-out.ts'
+import type { ManifestArtifact } from './manifest.ts'
+import type { BackupOptions } from './run-backup.ts'
+import type { StoreSession } from './store-session.ts'
+
+/** Packed bytes that may wait for the slowest location. */
+const WAITING_BYTES = 4 * MIB
+
+/**
+ * Reads one artifact once, packs it, and stores it in every location at the same time.
+ * Throws what the source throws; a location's failure stays in its session.
+ */
+export async function storeArtifact(
+  artifact: SourceArtifact,
+  sessions: readonly StoreSession[],
+  { policy }: BackupOptions,
+): Promise<ManifestArtifact> {
+  const file = `${artifact.name}.zst`
+  const raw = new Measure()
+  const packed = new Measure()
+  const source = guarded(raw.through(artifact.body))
+  const packedStream = packed.through(compress(source.stream, { level: policy.compressionLevel }))
+  const { branches, pump } = fanOut(packedStream, sessions.length, WAITING_BYTES)
+  const receivers = sessions.map(async (session, index) => {
+    const branch = branches[index]
+    if (!branch) return
+    try {
+      const size = await session.store(file, branch.stream)
+      const sent = packed.result().bytes
+      if (size !== sent) throw sizeDiffers(session, file, size, sent)
+    } catch (thrown) {
+      // When the source has failed, every location fails with it; that is not the locations' fault.
+      if (!source.failure) session.fail('store', toFailure(thrown, `storing ${file} in ${session.location.name}`))
+    } finally {
+      branch.leave()
+    }
+  })
+  await Promise.all([pump(), ...receivers])
+  if (source.failure) throw source.failure.thrown
+  if (sessions.every((session) => session.failed)) {
+    throw sessions[0]?.failed?.failure ?? new Failure(`storing ${file}: there is no location`, { code: 'internal' })
+  }
+  return describe(file, artifact.facts(), raw, packed)
+}
+
+/** Remembers whether it was the source that failed, which ends the run, or only its receivers. */
+function guarded(body: AsyncIterable<Uint8Array>): {
+  stream: AsyncIterable<Uint8Array>
+  failure?: { thrown: unknown }
+} {
+  const guard: { stream: AsyncIterable<Uint8Array>; failure?: { thrown: unknown } } = { stream: read() }
+  async function* read(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body
+    } catch (thrown) {
+      guard.failure = { thrown }
+      throw thrown
+    }
+  }
+  return guard
+}
+
+function sizeDiffers(session: StoreSession, file: string, size: number, sent: number): Failure {
+  return new Failure(`storing ${file} in ${session.location.name}: it confirmed ${size} bytes, ${sent} were sent`, {
+    code: 'damaged',
+  })
+}
+
+function describe(file: string, facts: MongodbFacts, raw: Measure, packed: Measure): ManifestArtifact {
+  const before = raw.result()
+  const after = packed.result()
+  return {
+    source: 'mongodb',
+    file,
+    compression: 'zstd',
+    bytes: before.bytes,
+    sha256: before.sha256,
+    stored_bytes: after.bytes,
+    stored_sha256: after.sha256,
+    mongodb: {
+      server_version: facts.serverVersion,
+      ...(facts.featureCompatibilityVersion === undefined
+        ? {}
+        : { feature_compatibility_version: facts.featureCompatibilityVersion }),
+      consistency: facts.consistency,
+      databases: [...facts.databases],
+      collections: [...facts.collections],
+    },
+  }
+}

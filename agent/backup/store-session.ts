@@ -1,0 +1,156 @@
+import { Failure, failureData, toFailure } from '../core/errors.ts'
+import type { Location, PutOptions } from '../locations/location.ts'
+import { replayable } from '../locations/location.ts'
+import { measure } from '../pack/measure.ts'
+import { readSmall } from './catalog.ts'
+import { deleteArtifacts } from './delete-backup.ts'
+import { InFlight } from './in-flight.ts'
+import { artifactKey, manifestKey } from './keys.ts'
+import type { Manifest, ManifestArtifact } from './manifest.ts'
+import { encodeManifest, FORMAT_VERSION } from './manifest.ts'
+import type { BackupOptions } from './run-backup.ts'
+import { sweep } from './sweep.ts'
+
+// Cleaning up must happen although the run was cancelled, and must not hang it.
+const CLEANUP_MS = 20_000
+
+/** One backup on its way into one location, from the in-flight record to the manifest. */
+export class StoreSession {
+  readonly location: Location
+  committed = false
+  failed: { readonly stage: string; readonly failure: Failure } | undefined
+  readonly #options: BackupOptions
+  readonly #backupId: string
+  readonly #startedAt: Date
+  readonly #inFlight: InFlight
+  #opened = false
+
+  constructor(location: Location, backupId: string, startedAt: Date, options: BackupOptions) {
+    this.location = location
+    this.#options = options
+    this.#backupId = backupId
+    this.#startedAt = startedAt
+    const { clusterName, runId, policy, owner, clock, signal } = options
+    this.#inFlight = new InFlight(location, { clusterName, runId, policy: policy.name, backupId, owner, clock, signal })
+  }
+
+  /** Cleans up after dead runs and puts this run on record. */
+  prepare(warn: (message: string) => void): Promise<void> {
+    return this.#step('prepare', async () => {
+      const { clusterName, isDead, signal } = this.#options
+      const swept = await sweep(this.location, { clusterName, isDead, signal })
+      for (const problem of swept.problems) warn(problem)
+      this.#opened = true
+      await this.#inFlight.open()
+    })
+  }
+
+  /** Stores one artifact and resolves with the size the location confirmed; rejects with the location's failure. */
+  async store(file: string, body: AsyncIterable<Uint8Array>): Promise<number> {
+    const { clusterName, policy, signal } = this.#options
+    const key = artifactKey(clusterName, policy.name, this.#backupId, file)
+    const onLeftover: NonNullable<PutOptions['onLeftover']> = (leftover) => this.#inFlight.remember(leftover)
+    const { sizeBytes } = await this.location.put(key, body, { signal, onLeftover })
+    return sizeBytes
+  }
+
+  /** Reads every artifact back whole and compares it with what was sent. */
+  readBack(artifacts: readonly ManifestArtifact[]): Promise<void> {
+    return this.#step('verify', async () => {
+      const { clusterName, policy, signal } = this.#options
+      for (const artifact of artifacts) {
+        const key = artifactKey(clusterName, policy.name, this.#backupId, artifact.file)
+        const found = await measure(this.location.get(key, { signal }))
+        if (found.bytes !== artifact.stored_bytes || found.sha256 !== artifact.stored_sha256) {
+          throw new Failure(
+            `reading back ${key} from ${this.location.name}: it is not what was sent ` +
+              `(${found.bytes} of ${artifact.stored_bytes} bytes, SHA-256 ${found.sha256.slice(0, 12)}… ` +
+              `instead of ${artifact.stored_sha256.slice(0, 12)}…)`,
+            { code: 'damaged', hint: 'Check the disk and the network of the location; the next run tries again.' },
+          )
+        }
+      }
+    })
+  }
+
+  /** Writes the manifest, reads it back, and tells the world: from here on the backup exists. */
+  commit(artifacts: readonly ManifestArtifact[], warnings: readonly string[]): Promise<void> {
+    return this.#step('commit', async () => {
+      const { clusterName, policy, runId, emit, signal } = this.#options
+      const manifest = this.#manifest(artifacts, warnings)
+      const complete = manifest.result === 'complete'
+      const key = manifestKey(clusterName, policy.name, this.#backupId, complete)
+      const bytes = encodeManifest(manifest)
+      await this.location.put(key, replayable(bytes), { signal })
+      if (Buffer.compare(await readSmall(this.location, key, { signal }), bytes) !== 0) {
+        await this.location.delete(key, { signal })
+        throw new Failure(`reading back ${key} from ${this.location.name}: it is not what was written`, {
+          code: 'damaged',
+        })
+      }
+      this.committed = true
+      emit({
+        type: 'location.stored',
+        runId,
+        policy: policy.name,
+        location: this.location.name,
+        backupId: this.#backupId,
+        startedAt: this.#startedAt.toISOString(),
+        complete,
+        storedBytes: artifacts.reduce((sum, artifact) => sum + artifact.stored_bytes, 0),
+      })
+    })
+  }
+
+  /** Marks the location as failed, once, unless the backup is already there. */
+  fail(stage: string, failure: Failure): void {
+    if (this.committed || this.failed) return
+    this.failed = { stage, failure }
+    const { emit, runId, policy } = this.#options
+    const { name } = this.location
+    emit({ type: 'location.failed', runId, policy: policy.name, location: name, stage, failure: failureData(failure) })
+  }
+
+  /** Removes what a failed backup left, then the record. What cannot be removed now stays on record for the sweep. */
+  async end(): Promise<void> {
+    if (!this.#opened) return
+    const signal = AbortSignal.timeout(CLEANUP_MS)
+    const { clusterName, policy } = this.#options
+    try {
+      if (!this.committed) {
+        const backup = { policy: policy.name, backupId: this.#backupId }
+        await deleteArtifacts(this.location, clusterName, backup, { signal })
+      }
+      await this.#inFlight.close(signal)
+    } catch {
+      await this.#inFlight.stop()
+    }
+  }
+
+  #manifest(artifacts: readonly ManifestArtifact[], warnings: readonly string[]): Manifest {
+    const { policy, runId, clusterName, toolVersion, clock } = this.#options
+    return {
+      format_version: FORMAT_VERSION,
+      tool_version: toolVersion,
+      backup_id: this.#backupId,
+      run_id: runId,
+      cluster_name: clusterName,
+      policy: policy.name,
+      started_at: this.#startedAt.toISOString(),
+      finished_at: clock.now().toISOString(),
+      result: 'complete',
+      warnings: [...warnings],
+      retention: { retention_period_days: policy.retentionDays, keep_minimum: policy.keepMinimum },
+      artifacts: [...artifacts],
+    }
+  }
+
+  async #step(stage: string, task: () => Promise<void>): Promise<void> {
+    if (this.failed) return
+    try {
+      await task()
+    } catch (thrown) {
+      this.fail(stage, toFailure(thrown, `${stage} in ${this.location.name}`))
+    }
+  }
+}

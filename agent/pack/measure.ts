@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto'
+
+export interface Measured {
+  readonly bytes: number
+  /** Hexadecimal. */
+  readonly sha256: string
+}
+
+/** Passes a stream on unchanged and knows its size and SHA-256 once it has ended. */
+export class Measure {
+  readonly #hash = createHash('sha256')
+  #bytes = 0
+  #result: Measured | undefined
+
+  async *through(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#hash.update(chunk)
+      this.#bytes += chunk.length
+      yield chunk
+    }
+    this.#result = { bytes: this.#bytes, sha256: this.#hash.digest('hex') }
+  }
+
+  /** Throws while the stream has not ended: half a sum must never be taken for a sum. */
+  result(): Measured {
+    if (!this.#result) throw new Error('measured before the stream had ended')
+    return this.#result
+  }
+}
+
+/** Reads a stream to its end and keeps nothing but its measure. */
+export async function measure(source: AsyncIterable<Uint8Array>): Promise<Measured> {
+  const gauge = new Measure()
+  for await (const _ of gauge.through(source));
+  return gauge.result()
+}

@@ -1,0 +1,87 @@
+import { Timestamp } from 'mongodb'
+import { Failure } from '../../core/errors.ts'
+
+/** The `cursor` document of a `find` or `getMore` reply, its documents not looked into. */
+export interface CursorReply {
+  /** 0 when the cursor is exhausted. */
+  readonly id: bigint
+  readonly count: number
+  /** Sum of the documents' sizes. */
+  readonly bytes: number
+  readonly atClusterTime?: Timestamp
+  /** The BSON array of documents. */
+  readonly batch: Buffer
+}
+
+const TYPE = { string: 0x02, document: 0x03, array: 0x04, boolean: 0x08, timestamp: 0x11, int64: 0x12 } as const
+
+/** Reads the few fields a cursor has (BSON specification 1.1) and counts the batch without decoding documents. */
+export function readCursorReply(cursor: unknown): CursorReply {
+  if (!(cursor instanceof Uint8Array)) throw malformed('it has no cursor')
+  const bytes = Buffer.from(cursor.buffer, cursor.byteOffset, cursor.byteLength)
+  let id: bigint | undefined
+  let batch: Buffer | undefined
+  let atClusterTime: Timestamp | undefined
+  for (let at = 4; at < bytes.length - 1; ) {
+    const type = bytes[at]
+    const nameEnd = bytes.indexOf(0, at + 1)
+    if (nameEnd < 0) throw malformed('a field name does not end')
+    const name = bytes.toString('latin1', at + 1, nameEnd)
+    const value = nameEnd + 1
+    if (name === 'id' && type === TYPE.int64) id = bytes.readBigInt64LE(value)
+    if (name === 'atClusterTime' && type === TYPE.timestamp) atClusterTime = new Timestamp(bytes.readBigUInt64LE(value))
+    const end = value + valueLength(type, bytes, value)
+    if ((name === 'firstBatch' || name === 'nextBatch') && type === TYPE.array) batch = bytes.subarray(value, end)
+    at = end
+  }
+  if (id === undefined || batch === undefined) throw malformed('its cursor has no id or no batch')
+  return { id, batch, ...measureBatch(batch), ...(atClusterTime ? { atClusterTime } : {}) }
+}
+
+/** The bytes of each document of the batch, as views. */
+export function* documentsOf({ batch }: CursorReply): Generator<Uint8Array> {
+  for (let at = 4; at < batch.length - 1; ) {
+    const start = batch.indexOf(0, at + 1) + 1
+    at = start + batch.readInt32LE(start)
+    yield batch.subarray(start, at)
+  }
+}
+
+function measureBatch(batch: Buffer): { count: number; bytes: number } {
+  let count = 0
+  let bytes = 0
+  for (let at = 4; at < batch.length - 1; ) {
+    if (batch[at] !== TYPE.document) throw malformed('its batch holds something that is no document')
+    // The key of an array element is a number of at most a few digits; indexOf would cost a call into C++.
+    let start = at + 1
+    while (batch[start] !== 0) start += 1
+    start += 1
+    const length = batch.readInt32LE(start)
+    if (length < 5 || start + length > batch.length) throw malformed('a document of its batch is cut off')
+    count += 1
+    bytes += length
+    at = start + length
+  }
+  return { count, bytes }
+}
+
+function valueLength(type: number | undefined, bytes: Buffer, at: number): number {
+  switch (type) {
+    case TYPE.string:
+      return 4 + bytes.readInt32LE(at)
+    case TYPE.document:
+    case TYPE.array:
+      return bytes.readInt32LE(at)
+    case TYPE.boolean:
+      return 1
+    case TYPE.timestamp:
+    case TYPE.int64:
+      return 8
+    default:
+      throw malformed(`a field of its cursor has the unexpected type 0x${type?.toString(16)}`)
+  }
+}
+
+function malformed(why: string): Failure {
+  return new Failure(`reading a reply of MongoDB: ${why}`, { code: 'damaged', retryable: true })
+}

@@ -1,0 +1,36 @@
+import type { ClientSession, Document, MongoClient } from 'mongodb'
+import { MongoServerError, type Timestamp } from 'mongodb'
+import { dataCollection } from './archive/format.ts'
+import type { CollectionInfo } from './inventory.ts'
+import { probeSnapshot } from './raw-cursor.ts'
+
+/** How every collection is to be read. */
+export interface ReadPoint {
+  readonly readConcern?: Document
+  /** The instant, where the server gave one. */
+  readonly at?: Date
+  /** Why there is no instant. */
+  readonly reason?: string
+}
+
+/**
+ * One cluster time for the whole dump (MongoDB manual, "Read Concern snapshot"). A server that accepts the read concern
+ * and names no cluster time has ignored it: believing such a server would be a lie in the manifest.
+ */
+export async function chooseReadPoint(
+  client: MongoClient,
+  session: ClientSession,
+  collections: readonly CollectionInfo[],
+): Promise<ReadPoint> {
+  const first = collections.find((collection) => collection.type !== 'view')
+  if (!first) return { reason: 'there is no collection to read' }
+  let at: Timestamp | undefined
+  try {
+    at = await probeSnapshot(client.db(first.database), dataCollection(first.collection, first.type), session)
+  } catch (thrown) {
+    if (!(thrown instanceof MongoServerError)) throw thrown
+    return { reason: `the server refuses snapshot reads: ${thrown.message}` }
+  }
+  if (!at) return { reason: 'the server took the snapshot read and named no cluster time, so it gave no snapshot' }
+  return { readConcern: { level: 'snapshot', atClusterTime: at }, at: new Date(at.t * 1000) }
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import wabt from 'wabt'
+import { CRC64_WASM_BASE64, Crc64, formatCrc64 } from '../../../agent/sources/mongodb/archive/crc64.ts'
+
+it('has the catalogued check value', () => {
+  const crc = new Crc64()
+  crc.update(Buffer.from('123456789'))
+  expect(formatCrc64(crc.digest())).toBe('995dc9bbdf1939fa')
+})
+
+it('does not depend on how the bytes are cut, and agrees with bit by bit arithmetic', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 300 }), (bytes, cut) => {
+      const whole = new Crc64()
+      whole.update(bytes)
+      const parts = new Crc64()
+      parts.update(bytes.subarray(0, cut))
+      parts.update(bytes.subarray(cut))
+      expect(parts.digest()).toBe(whole.digest())
+      expect(whole.digest()).toBe(slowly(bytes))
+    }),
+  )
+})
+
+it('runs the code that stands in crc64.wat', async () => {
+  const path = new URL('../../../agent/sources/mongodb/archive/crc64.wat', import.meta.url)
+  const module = (await wabt()).parseWat('crc64.wat', readFileSync(path, 'utf8'))
+  expect(Buffer.from(module.toBinary({}).buffer).toString('base64')).toBe(CRC64_WASM_BASE64)
+})
+
+function slowly(bytes: Uint8Array): bigint {
+  let crc = 0xffffffffffffffffn
+  for (const byte of bytes) {
+    crc ^= BigInt(byte)
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1n ? (crc >> 1n) ^ 0xc96c5795d7870f42n : crc >> 1n
+  }
+  return crc ^ 0xffffffffffffffffn
+}
