@@ -1,7 +1,8 @@
 import { BSON, type UUID } from 'mongodb'
+import { BatchCache } from './batch-cache.ts'
 import type { ClusterTime } from './cluster-clock.ts'
 import { idKey } from './ids.ts'
-import { element, embedded } from './raw-bson.ts'
+import { element } from './raw-bson.ts'
 
 export type CollectionType = 'collection' | 'view' | 'timeseries'
 
@@ -16,12 +17,7 @@ export interface Version {
   readonly recordIds: readonly number[]
   readonly length: number
   /** Array bodies of batches already built, by position and size; only where the collection is `prepared`. */
-  readonly batches: Map<string, PreparedBatch> | undefined
-}
-
-export interface PreparedBatch {
-  readonly body: Buffer
-  readonly count: number
+  readonly batches: BatchCache | undefined
 }
 
 export interface CollectionSettings {
@@ -162,7 +158,7 @@ export class Collection {
       documents: this.#documents,
       recordIds: this.#recordIds,
       length: this.#documents.length,
-      batches: this.prepared ? new Map() : undefined,
+      batches: this.prepared ? new BatchCache(2 * this.#bytes) : undefined,
     }
   }
 
@@ -186,11 +182,6 @@ export function indexAfter(version: Version, recordId: number): number {
     else high = middle
   }
   return low
-}
-
-/** `key` of an index specification. */
-export function indexKey(specification: Buffer): Buffer {
-  return embedded(specification, 'key') ?? Buffer.from([5, 0, 0, 0, 0])
 }
 
 /** Documents that stand still, as a cursor reads them. */

@@ -51,7 +51,7 @@ export function createCollection(
   database: string,
   name: string,
   command: Buffer,
-  uuid?: UUID,
+  settings: { readonly uuid?: UUID; readonly prepared?: boolean } = {},
 ): Collection {
   const parts: Buffer[] = []
   for (const { name: option, bytes } of elements(command)) {
@@ -67,7 +67,7 @@ export function createCollection(
   if (element(options, 'capped')?.value[0] === 1 && !element(options, 'size')) {
     throw new CommandError(72, "the 'size' field is required when 'capped' is true")
   }
-  return store.create(database, name, { options, ...(uuid ? { uuid } : {}) })
+  return store.create(database, name, { ...settings, options })
 }
 
 /** Views are defined by documents of `system.views`. MongoDB manual, Views. */

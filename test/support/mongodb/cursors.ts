@@ -1,3 +1,4 @@
+import type { BuiltBatch } from './batch-cache.ts'
 import type { ClusterTime } from './cluster-clock.ts'
 import { type Collection, indexAfter, type Version } from './collection.ts'
 import { CommandError } from './errors.ts'
@@ -148,13 +149,11 @@ export function snapshotTooOld(): CommandError {
 /** A batch of documents as they are, of which a prepared collection keeps the bytes. */
 function plainBatch(cursor: Cursor, version: Version, start: number, batchSize: number) {
   const wanted = Math.min(batchSize, cursor.left)
-  const key = `${start}:${wanted}`
-  let batch = version.batches?.get(key)
-  if (!batch) {
+  const build = (): BuiltBatch => {
     const end = batchEnd(version, start, wanted)
-    batch = { body: arrayBody(version.documents.slice(start, end)), count: end - start }
-    version.batches?.set(key, batch)
+    return { body: arrayBody(version.documents.slice(start, end)), count: end - start }
   }
+  const batch = version.batches ? version.batches.get(start, wanted, build) : build()
   const index = start + batch.count
   advance(cursor, version, index, batch.count)
   return { body: batch.body, ended: cursor.left <= 0 || index >= version.length }

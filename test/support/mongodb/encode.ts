@@ -29,7 +29,7 @@ export function replyEnd(clusterTime: Timestamp | undefined): Fields {
  * The signature is the one of a deployment without keys: twenty zeros and key 0.
  * MongoDB manual, Database Commands, "Response".
  */
-export function gossip(clusterTime: Timestamp): Fields {
+function gossip(clusterTime: Timestamp): Fields {
   return {
     $clusterTime: {
       clusterTime,

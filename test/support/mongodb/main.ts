@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { paletteCollections } from './palette-data.ts'
+import { seedStore } from './palette-load.ts'
 import { startMongodb } from './server.ts'
 
 /** Runs the double as a process: prints one line `{"uri":...}` when it is ready, ends on SIGTERM or SIGINT. */
@@ -9,6 +11,7 @@ const { values } = parseArgs({
     auth: { type: 'string' },
     standalone: { type: 'boolean', default: false },
     seed: { type: 'string' },
+    'all-types': { type: 'boolean', default: false },
     'seed-bytes': { type: 'string', default: '67108864' },
   },
 })
@@ -20,5 +23,10 @@ const double = await startMongodb({
   standalone: values.standalone,
   ...(username !== undefined && password !== undefined ? { auth: { username, password } } : {}),
 })
+if (values.seed !== undefined) {
+  if (values.seed !== 'palette') throw new RangeError(`--seed ${values.seed}: only "palette" is known`)
+  const collections = paletteCollections({ bytes: Number(values['seed-bytes']), allTypes: values['all-types'] })
+  seedStore(double.store, collections, { prepared: true })
+}
 process.stdout.write(`${JSON.stringify({ uri: double.uri })}\n`)
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void double.stop())

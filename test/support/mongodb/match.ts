@@ -4,7 +4,7 @@ import { compareValues } from './order.ts'
 import { arrayDocuments, BSON_TYPE, elements, type RawElement } from './raw-bson.ts'
 
 /** A value as it lies in a document. */
-export type RawValue = Pick<RawElement, 'type' | 'value'>
+type RawValue = Pick<RawElement, 'type' | 'value'>
 export type Matcher = (document: Buffer) => boolean
 
 type Condition = (found: readonly RawValue[]) => boolean

@@ -147,7 +147,7 @@ export class Store {
  * time series have none, views have none; a collation of the collection is the index's too.
  * MongoDB manual, Clustered Collections; db.createCollection().
  */
-export function defaultIndexes(options: Buffer, type: CollectionSettings['type']): readonly Buffer[] {
+function defaultIndexes(options: Buffer, type: CollectionSettings['type']): readonly Buffer[] {
   if (type !== 'collection') return []
   const clustered = embedded(options, 'clusteredIndex')
   if (clustered) {

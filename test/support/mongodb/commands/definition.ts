@@ -118,8 +118,8 @@ function applyOps(request: Request, { store }: Context): Fields {
     const { op, ns, ui, o } = BSON.deserialize(operation)
     const body = embedded(operation, 'o')
     if (op !== 'c' || !isRecord(o) || typeof o['create'] !== 'string' || !body) throw notPlayed(`applyOps with ${op}`)
-    const uuid = ui instanceof BSON.Binary ? new UUID(ui.buffer) : undefined
-    createCollection(store, String(ns).replace(/\.\$cmd$/, ''), o['create'], body, uuid)
+    const identity = ui instanceof BSON.Binary ? { uuid: new UUID(ui.buffer) } : {}
+    createCollection(store, String(ns).replace(/\.\$cmd$/, ''), o['create'], body, identity)
   }
   return { applied: operations.length, results: operations.map(() => true) }
 }
