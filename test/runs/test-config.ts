@@ -1,0 +1,45 @@
+import type { Config, PolicyConfig } from '../../agent/config/config.ts'
+import { Secret } from '../../agent/core/secret.ts'
+
+export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
+  return {
+    name: 'nightly',
+    backupLocations: ['offsite', 'nas'],
+    schedule: { kind: 'interval', intervalDays: 1, hoursOfDay: [2] },
+    retentionDays: 14,
+    keepMinimum: 3,
+    includeDatabases: ['hubbledb'],
+    compressionLevel: 3,
+    ...changes,
+  }
+}
+
+/** A whole configuration with a secret in it: "swordfish". */
+export function testConfig(changes: Partial<Config> = {}): Config {
+  return {
+    digest: 'd1',
+    palette: {
+      clusterName: 'prod',
+      namespace: 'hubble-system',
+      mongodb: { uri: new Secret('mongodb://u:swordfish@h') },
+    },
+    locations: [
+      { name: 'offsite', storageProvider: 'filesystem', path: '/nowhere', folder: '', validate: true },
+      {
+        name: 'nas',
+        storageProvider: 'ftp',
+        host: '127.0.0.1',
+        port: 21,
+        directory: '/palette',
+        username: 'backup',
+        password: new Secret('swordfish'),
+        tls: 'explicit',
+        folder: '',
+        validate: true,
+      },
+    ],
+    policies: [testPolicy()],
+    secretFiles: [],
+    ...changes,
+  }
+}
