@@ -1,5 +1,6 @@
 import type { Batch, Cursors } from './cursors.ts'
 import type { Fields } from './encode.ts'
+import type { Retries } from './retries.ts'
 import type { Account, ScramConversation } from './scram.ts'
 import type { Store } from './store.ts'
 import type { Request } from './wire.ts'
@@ -26,6 +27,7 @@ export interface Context {
   readonly settings: Settings
   readonly store: Store
   readonly cursors: Cursors
+  readonly retries: Retries
   readonly connection: ConnectionState
 }
 

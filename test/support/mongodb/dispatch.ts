@@ -42,7 +42,7 @@ export function serve(request: Request, context: Context): readonly Buffer[] {
     if (batchCommand) return batchReply(request, batchCommand(request, context), context)
     const command = fieldsCommands.get(request.name)
     if (!command) throw new CommandError(59, `no such command: '${request.name}'`)
-    const fields = command(request, context)
+    const fields = context.retries.once(request, () => command(request, context))
     return whole(request, encode({ ...fields, ...end(context) }))
   } catch (error) {
     return errorReply(request, error, context)
@@ -60,12 +60,7 @@ export function errorReply(request: Request, error: unknown, context: Context): 
 }
 
 function whole(request: Request, document: Buffer): readonly Buffer[] {
-  return [replyStart(request, document.length), document]
-}
-
-/** Header, flags and the kind of the one section; an OP_REPLY has no kind. */
-function replyStart(request: Request, length: number): Buffer {
-  return replyHeader(request, length)
+  return [replyHeader(request, document.length), document]
 }
 
 /** Puts a reply around documents without copying them. */
@@ -80,7 +75,7 @@ function batchReply(request: Request, batch: Batch, context: Context): readonly 
   const cursorLength = 4 + 1 + batch.kind.length + 1 + arrayLength + cursorEnd.length
   const length = 4 + 1 + 'cursor'.length + 1 + cursorLength + replyTail.length
   const head = Buffer.concat([
-    replyStart(request, length),
+    replyHeader(request, length),
     int32(length),
     Buffer.from('\x03cursor\0'),
     int32(cursorLength),

@@ -5,6 +5,7 @@ import { Cursors } from './cursors.ts'
 import { collectionOf, errorReply, serve } from './dispatch.ts'
 import { encode } from './encode.ts'
 import { type FaultOutcome, Faults } from './faults.ts'
+import { Retries } from './retries.ts'
 import type { Account } from './scram.ts'
 import { Store } from './store.ts'
 import { type Request, requests } from './wire.ts'
@@ -62,8 +63,10 @@ export async function startMongodb(options: MongodbOptions = {}): Promise<Mongod
   const store = new Store()
   const faults = new Faults()
   const cursors = new Cursors(store)
+  const retries = new Retries()
   const seen: SeenRequest[] = []
   const names: string[] = []
+  const sockets = new Set<Socket>()
   const open = new Map<Socket, Promise<void>>()
   let connections = 0
   let settings: Settings | undefined
@@ -72,7 +75,7 @@ export async function startMongodb(options: MongodbOptions = {}): Promise<Mongod
     connections += 1
     const connection: ConnectionState = { id: connections, authenticated: false, conversation: undefined }
     if (!settings) return
-    const context: Context = { settings, store, cursors, connection }
+    const context: Context = { settings, store, cursors, retries, connection }
     const ended = converse(socket, context, faults, remember).finally(() => open.delete(socket))
     open.set(socket, ended)
   }
@@ -85,12 +88,17 @@ export async function startMongodb(options: MongodbOptions = {}): Promise<Mongod
   }
 
   const server = options.tls ? createTlsServer(options.tls, accept) : createServer(accept)
+  // A TLS connection that is not yet secure is known to nobody else.
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
   const port = await listen(server, options.port ?? 0, host)
   settings = settingsOf(options, `${host}:${port}`)
   seedOwnDatabases(store, settings)
   const stop = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    for (const socket of open.keys()) socket.destroy()
+    for (const socket of sockets) socket.destroy()
     await Promise.all([closed, ...open.values()])
   }
   return {
