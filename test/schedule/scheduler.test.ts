@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { PolicyConfig, ScheduleConfig } from '../../agent/config/config.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../agent/core/units.ts'
+import { Scheduler } from '../../agent/schedule/scheduler.ts'
+import { testPolicy } from '../runs/test-config.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+let clock: FakeClock
+let scheduler: Scheduler
+let newest: Map<string, Date>
+let due: string[]
+
+function policy(name: string, schedule: ScheduleConfig = { kind: 'interval', intervalDays: 1, hoursOfDay: [2] }) {
+  return testPolicy({ name, schedule })
+}
+
+function begin(...policies: PolicyConfig[]): void {
+  scheduler.update(policies)
+  scheduler.start()
+}
+
+beforeEach(() => {
+  clock = new FakeClock('2026-11-24T00:00:00Z')
+  newest = new Map()
+  due = []
+  scheduler = new Scheduler({
+    clock,
+    newest: (name) => newest.get(name),
+    onDue: ({ name }, at) => due.push(`${name} ${at.toISOString().slice(0, 16)}`),
+  })
+})
+
+afterEach(async () => {
+  await scheduler.stop()
+  expect(clock.sleepers).toBe(0)
+})
+
+describe('the scheduler', () => {
+  it('says each due time once, at its time', async () => {
+    begin(policy('nightly'))
+    await clock.advance(2 * HOUR_MS - 1)
+    expect(due).toEqual([])
+    await clock.advance(1)
+    expect(due).toEqual(['nightly 2026-11-24T02:00'])
+    await clock.advance(2 * DAY_MS)
+    expect(due).toEqual(['nightly 2026-11-24T02:00', 'nightly 2026-11-25T02:00', 'nightly 2026-11-26T02:00'])
+  })
+
+  it('handles several policies, cron among them', async () => {
+    begin(policy('nightly'), policy('often', { kind: 'cron', expression: '30 */8 * * *' }))
+    await clock.advance(9 * HOUR_MS)
+    expect(due).toEqual(['often 2026-11-24T00:30', 'nightly 2026-11-24T02:00', 'often 2026-11-24T08:30'])
+  })
+
+  it('is not due at the moment it starts, even if that is a due time', async () => {
+    clock = new FakeClock('2026-11-24T02:00:00Z')
+    scheduler = new Scheduler({ clock, newest: () => undefined, onDue: ({ name }) => due.push(name) })
+    begin(policy('nightly'))
+    await clock.advance(HOUR_MS)
+    expect(due).toEqual([])
+  })
+
+  it('makes one run of all due times that a suspended machine slept through', async () => {
+    begin(policy('nightly'))
+    await clock.advance(MINUTE_MS)
+    clock.jump(4 * DAY_MS)
+    await clock.advance(30 * SECOND_MS)
+    expect(due).toEqual(['nightly 2026-11-27T02:00'])
+    await clock.advance(3 * HOUR_MS)
+    expect(due).toEqual(['nightly 2026-11-27T02:00', 'nightly 2026-11-28T02:00'])
+  })
+
+  it('notices a clock that is set forwards within 30 seconds', async () => {
+    begin(policy('nightly'))
+    await clock.advance(MINUTE_MS)
+    clock.jump(2 * HOUR_MS)
+    await clock.advance(30 * SECOND_MS)
+    expect(due).toEqual(['nightly 2026-11-24T02:00'])
+  })
+
+  it('does not repeat a due time when the clock is set back', async () => {
+    begin(policy('nightly'))
+    await clock.advance(2 * HOUR_MS + MINUTE_MS)
+    clock.jump(-HOUR_MS)
+    expect(scheduler.nextRun('nightly')?.toISOString()).toBe('2026-11-25T02:00:00.000Z')
+    await clock.advance(2 * HOUR_MS)
+    expect(due).toEqual(['nightly 2026-11-24T02:00'])
+    await clock.advance(DAY_MS)
+    expect(due).toEqual(['nightly 2026-11-24T02:00', 'nightly 2026-11-25T02:00'])
+  })
+
+  it('goes on after a clock that was a year ahead is put right', async () => {
+    begin(policy('nightly'))
+    await clock.advance(MINUTE_MS)
+    clock.jump(365 * DAY_MS + 2 * HOUR_MS)
+    await clock.advance(MINUTE_MS)
+    clock.jump(-365 * DAY_MS)
+    await clock.advance(DAY_MS)
+    expect(due).toEqual(['nightly 2027-11-24T02:00', 'nightly 2026-11-25T02:00'])
+  })
+
+  it('counts days from the newest backup', async () => {
+    newest.set('rare', new Date('2026-11-23T02:00:01Z'))
+    begin(policy('rare', { kind: 'interval', intervalDays: 3, hoursOfDay: [2] }))
+    expect(scheduler.nextRun('rare')?.toISOString()).toBe('2026-11-26T02:00:00.000Z')
+    await clock.advance(7 * DAY_MS)
+    expect(due).toEqual(['rare 2026-11-26T02:00', 'rare 2026-11-29T02:00'])
+  })
+
+  it('tells when it last looked, and goes stale when it is not running', async () => {
+    expect(scheduler.lastTick).toBeUndefined()
+    expect(scheduler.msSinceTick).toBe(Number.POSITIVE_INFINITY)
+    begin(policy('nightly'))
+    await clock.advance(29 * SECOND_MS)
+    expect(scheduler.lastTick?.toISOString()).toBe('2026-11-24T00:00:00.000Z')
+    expect(scheduler.msSinceTick).toBe(29 * SECOND_MS)
+    await clock.advance(SECOND_MS)
+    expect(scheduler.msSinceTick).toBe(0)
+    await scheduler.stop()
+    await clock.advance(HOUR_MS)
+    expect(scheduler.msSinceTick).toBe(HOUR_MS)
+    expect(due).toEqual([])
+  })
+
+  it('says nothing more once stopped', async () => {
+    newest.set('nightly', new Date('2026-11-20T02:00:00Z'))
+    begin(policy('nightly'))
+    await scheduler.stop()
+    await clock.advance(3 * DAY_MS)
+    scheduler.catchUp('nightly')
+    expect(due).toEqual([])
+  })
+})
+
+describe('an update', () => {
+  it('keeps unchanged policies, ends removed ones, begins new ones', async () => {
+    begin(policy('a'), policy('b'))
+    await clock.advance(HOUR_MS)
+    scheduler.update([policy('a'), policy('c')])
+    await clock.advance(2 * HOUR_MS)
+    expect(due).toEqual(['a 2026-11-24T02:00', 'c 2026-11-24T02:00'])
+    expect(scheduler.nextRun('b')).toBeUndefined()
+  })
+
+  it('does not lose a due time that passes at the moment of the update', async () => {
+    begin(policy('a'))
+    await clock.advance(HOUR_MS)
+    clock.jump(2 * HOUR_MS)
+    scheduler.update([policy('a')])
+    await clock.advance(1)
+    expect(due).toEqual(['a 2026-11-24T02:00'])
+  })
+
+  it('never makes a changed policy due for the past', async () => {
+    begin(policy('a'))
+    await clock.advance(10 * HOUR_MS)
+    scheduler.update([policy('a', { kind: 'interval', intervalDays: 1, hoursOfDay: [8, 12] })])
+    await clock.advance(HOUR_MS)
+    expect(due).toEqual(['a 2026-11-24T02:00'])
+    await clock.advance(2 * HOUR_MS)
+    expect(due).toEqual(['a 2026-11-24T02:00', 'a 2026-11-24T12:00'])
+  })
+
+  it('wakes the scheduler for something that is due sooner', async () => {
+    begin(policy('a', { kind: 'cron', expression: '0 0 1 1 *' }))
+    await clock.advance(SECOND_MS)
+    scheduler.update([policy('a', { kind: 'cron', expression: '1 0 * * *' })])
+    await clock.advance(59 * SECOND_MS)
+    expect(due).toEqual(['a 2026-11-24T00:01'])
+  })
+})
+
+describe('catching up', () => {
+  it('runs a policy whose due time passed without a backup, once', async () => {
+    newest.set('nightly', new Date('2026-11-22T02:00:01Z'))
+    begin(policy('nightly'))
+    scheduler.catchUp('nightly')
+    scheduler.catchUp('nightly')
+    await clock.advance(HOUR_MS)
+    expect(due).toEqual(['nightly 2026-11-23T02:00'])
+  })
+
+  it('does nothing when the newest backup is not older than the last due time', () => {
+    newest.set('nightly', new Date('2026-11-23T02:00:01Z'))
+    begin(policy('nightly'))
+    scheduler.catchUp('nightly')
+    expect(due).toEqual([])
+  })
+
+  it('does nothing where there never was a backup', () => {
+    begin(policy('nightly'))
+    scheduler.catchUp('nightly')
+    expect(due).toEqual([])
+  })
+
+  it('does not run a policy twice for a due time that passed since the start', async () => {
+    newest.set('nightly', new Date('2026-11-22T02:00:01Z'))
+    begin(policy('nightly'))
+    await clock.advance(3 * HOUR_MS)
+    scheduler.catchUp('nightly')
+    expect(due).toEqual(['nightly 2026-11-24T02:00'])
+  })
+
+  it('leaves alone what a reload added or changed', () => {
+    newest.set('nightly', new Date('2026-11-20T02:00:01Z'))
+    newest.set('added', new Date('2026-11-20T02:00:01Z'))
+    begin(policy('nightly'))
+    scheduler.update([policy('nightly', { kind: 'cron', expression: '0 3 * * *' }), policy('added')])
+    scheduler.catchUp('nightly')
+    scheduler.catchUp('added')
+    expect(due).toEqual([])
+  })
+})
