@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest'
+import type { InFlightRecord } from '../../agent/backup/in-flight.ts'
+import { decodeManifest } from '../../agent/backup/manifest.ts'
+import { type BackupOptions, runBackup } from '../../agent/backup/run-backup.ts'
+import { verifyBackup } from '../../agent/backup/verify.ts'
+import { systemClock } from '../../agent/core/clock.ts'
+import { Failure } from '../../agent/core/errors.ts'
+import type { RunEvent } from '../../agent/core/events.ts'
+import { MemoryLocation } from '../support/memory-location.ts'
+import { fakeSource } from './fake-source.ts'
+
+const OWNER = { host: 'here', boot: 'b', pid: 1, started: '1' }
+
+describe('a backup run', () => {
+  it('stores the same backup everywhere, with its manifest, and nothing else', async () => {
+    const [s3, nas] = [new MemoryLocation('s3'), new MemoryLocation('nas')]
+    const { outcome, events } = await run([s3, nas])
+    expect(outcome).toMatchObject({ result: 'success', stored: ['s3', 'nas'], failed: [], warnings: [] })
+    const id = outcome.backupId
+    expect(nas.keys).toEqual([`prod/nightly/${id}.manifest.json`, `prod/nightly/${id}/mongodb.archive.zst`])
+    expect(s3.keys).toEqual(nas.keys)
+    const manifest = decodeManifest(nas.objects.get(`prod/nightly/${id}.manifest.json`) ?? Buffer.alloc(0), 'nas')
+    expect(manifest).toMatchObject({ backup_id: id, result: 'complete', cluster_name: 'prod', policy: 'nightly' })
+    expect(events.filter(({ type }) => type === 'location.stored')).toHaveLength(2)
+    const verified = await verifyBackup(nas, summary(id), {
+      clusterName: 'prod',
+      level: 'content',
+      source: fakeSource(),
+      signal: never(),
+    })
+    expect(verified).toMatchObject({ ok: true })
+  })
+
+  it('is partial when one location fails, and the other has the whole backup', async () => {
+    const [s3, nas] = [new MemoryLocation('s3'), new MemoryLocation('nas')]
+    s3.fault = (operation, key) => {
+      if (operation === 'put' && key.endsWith('.zst')) throw new Failure('storing in s3: gone', { code: 'unreachable' })
+    }
+    const { outcome, events } = await run([s3, nas])
+    expect(outcome).toMatchObject({ result: 'partial', stored: ['nas'], failed: [{ location: 's3', stage: 'store' }] })
+    expect(s3.keys).toEqual([])
+    expect(nas.keys).toHaveLength(2)
+    expect(events).toContainEqual(expect.objectContaining({ type: 'location.failed', location: 's3', stage: 'store' }))
+  })
+
+  it('is partial when a location cannot even be opened', async () => {
+    const nas = new MemoryLocation('nas')
+    const unusable = [{ name: 's3', failure: new Failure('opening s3: no', { code: 'config' }) }]
+    const { outcome } = await run([nas], { unusable })
+    expect(outcome).toMatchObject({ result: 'partial', stored: ['nas'], failed: [{ location: 's3', stage: 'open' }] })
+  })
+
+  it('never writes a manifest over bytes that read back differently, and removes them', async () => {
+    const nas = new MemoryLocation('nas')
+    nas.fault = (operation, key) => {
+      const bytes = nas.objects.get(key)
+      if (operation === 'get' && key.endsWith('.zst') && bytes) bytes[10] = (bytes[10] ?? 0) ^ 1
+    }
+    const { outcome } = await run([nas])
+    expect(outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'verify', failure: { code: 'damaged' } }] })
+    expect(outcome.failure?.message).toContain('it is not what was sent')
+    expect(nas.keys).toEqual([])
+  })
+
+  it('never calls a backup good whose manifest reads back differently', async () => {
+    const nas = new MemoryLocation('nas')
+    nas.fault = (operation, key) => {
+      const bytes = nas.objects.get(key)
+      if (operation === 'get' && key.endsWith('.manifest.json') && bytes) bytes[10] = (bytes[10] ?? 0) ^ 1
+    }
+    const { outcome } = await run([nas])
+    expect(outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'commit' }] })
+    expect(nas.keys).toEqual([])
+  })
+
+  it('leaves nothing behind when the source fails in the middle, and blames the source', async () => {
+    const [s3, nas] = [new MemoryLocation('s3'), new MemoryLocation('nas')]
+    const source = fakeSource({ failAfterChunks: 2 })
+    const { outcome } = await run([s3, nas], { source })
+    expect(outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'source' }, { stage: 'source' }] })
+    expect(outcome.failure?.message).toBe('reading: the source broke')
+    expect([...s3.keys, ...nas.keys]).toEqual([])
+  })
+
+  it('does not read the source when no location can take the backup', async () => {
+    const nas = new MemoryLocation('nas')
+    nas.fault = () => {
+      throw new Failure('nas is down', { code: 'unreachable', hint: 'Start it.' })
+    }
+    const source = fakeSource()
+    const { outcome } = await run([nas], { source })
+    expect(outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'prepare' }] })
+    expect(outcome.failure).toMatchObject({ code: 'unreachable', hint: 'Start it.' })
+    expect(source.reads).toBe(0)
+  })
+
+  it('is cancelled by its signal and leaves nothing behind', async () => {
+    const nas = new MemoryLocation('nas')
+    const controller = new AbortController()
+    const source = fakeSource({ onChunk: (index) => index === 1 && controller.abort() })
+    const { outcome } = await run([nas], { source, signal: controller.signal })
+    expect(outcome.result).toBe('cancelled')
+    expect(nas.keys).toEqual([])
+  })
+
+  it('puts on record what it holds before it holds it, and the next run cleans up when it died', async () => {
+    const nas = new MemoryLocation('nas')
+    const died = new Promise<never>(() => undefined)
+    let recorded: InFlightRecord | undefined
+    const source = fakeSource({
+      onChunk: () => {
+        const key = nas.keys.find((one) => one.startsWith('prod/.runs/'))
+        recorded = key ? JSON.parse(nas.objects.get(key)?.toString() ?? '') : undefined
+        return died
+      },
+    })
+    void run([nas], { source, runId: 'deadrun2' })
+    while (!recorded) await new Promise((resolve) => setImmediate(resolve))
+    expect(recorded).toMatchObject({ run_id: 'deadrun2', owner: OWNER })
+    nas.objects.set(`prod/nightly/${recorded.backup_id}/mongodb.archive.zst`, Buffer.from('half'))
+
+    const { outcome } = await run([nas], { isDead: (record) => record.run_id === 'deadrun2' })
+    expect(outcome.result).toBe('success')
+    const id = outcome.backupId
+    expect(nas.keys).toEqual([`prod/nightly/${id}.manifest.json`, `prod/nightly/${id}/mongodb.archive.zst`])
+    expect(nas.discarded.map(({ key }) => key)).toContain(`prod/nightly/${recorded.backup_id}/mongodb.archive.zst`)
+  })
+
+  it('applies retention only in locations that took the backup, and survives its failure', async () => {
+    const [s3, nas] = [new MemoryLocation('s3'), new MemoryLocation('nas')]
+    const old = await oldBackups(nas, s3)
+    s3.fault = (operation, key) => {
+      if (operation === 'put' && key.endsWith('.zst')) throw new Failure('no', { code: 'no_space' })
+    }
+    const { outcome } = await run([s3, nas])
+    expect(outcome.result).toBe('partial')
+    const manifests = (location: MemoryLocation) => location.keys.filter((key) => key.endsWith('.manifest.json'))
+    expect(manifests(s3)).toHaveLength(old)
+    expect(manifests(nas)).toHaveLength(3)
+    nas.fault = (operation) => {
+      if (operation === 'delete') throw new Failure('no right to delete', { code: 'permission' })
+    }
+    const again = await run([nas])
+    expect(again.outcome).toMatchObject({ result: 'success', stored: ['nas'] })
+    expect(again.outcome.warnings.join()).toContain('no right to delete')
+  })
+})
+
+const policy = {
+  name: 'nightly',
+  backupLocations: ['s3', 'nas'],
+  schedule: { kind: 'cron', expression: '0 2 * * *' },
+  retentionDays: 14,
+  keepMinimum: 3,
+  includeDatabases: ['hubbledb'],
+  compressionLevel: 1,
+} as const
+
+async function run(locations: MemoryLocation[], overrides: Partial<BackupOptions> = {}) {
+  const events: RunEvent[] = []
+  const outcome = await runBackup({
+    runId: 'run22222',
+    clusterName: 'prod',
+    policy,
+    source: fakeSource(),
+    locations,
+    owner: OWNER,
+    isDead: () => false,
+    toolVersion: '0.1.0',
+    clock: systemClock,
+    emit: (event) => events.push(event),
+    signal: never(),
+    ...overrides,
+  })
+  return { outcome, events }
+}
+
+/** Five whole backups of long ago in every location. */
+async function oldBackups(...locations: MemoryLocation[]): Promise<number> {
+  for (let day = 1; day <= 5; day += 1) {
+    const at = new Date(`2020-01-0${day}T02:00:00Z`)
+    const ruleThatKeeps = { ...policy, keepMinimum: 10 }
+    await run(locations, { clock: { ...systemClock, now: () => at }, policy: ruleThatKeeps })
+  }
+  return 5
+}
+
+function summary(backupId: string) {
+  return { backupId, policy: 'nightly', location: 'nas', startedAt: '', complete: true }
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal
+}
