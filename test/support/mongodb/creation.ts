@@ -1,4 +1,4 @@
-import type { UUID } from 'mongodb'
+import { BSON, type UUID } from 'mongodb'
 import type { Collection } from './collection.ts'
 import { encode } from './encode.ts'
 import { CommandError } from './errors.ts'
@@ -86,26 +86,35 @@ function createView(store: Store, database: string, name: string, options: Buffe
 function createTimeseries(store: Store, database: string, name: string, options: Buffer): Collection {
   const timeseries = embedded(options, 'timeseries') ?? encode({})
   const expiry = element(options, 'expireAfterSeconds')
-  const series = store.create(database, name, { type: 'timeseries', options: completed(options, timeseries) })
+  const whole = completed(timeseries)
+  const others = [...elements(options)].filter((option) => option.name !== 'timeseries').map(({ bytes }) => bytes)
+  const series = store.create(database, name, {
+    type: 'timeseries',
+    options: documentOf([encode({ timeseries: whole }).subarray(4, -1), ...others]),
+  })
   store.create(database, `system.buckets.${name}`, {
     options: encode({
       validator: { $jsonSchema: { bsonType: 'object', required: ['_id', 'control', 'data'] } },
       clusteredIndex: true,
       ...(expiry ? { expireAfterSeconds: expiry.value.readInt32LE(0) } : {}),
-      timeseries,
+      timeseries: whole,
     }),
   })
   return series
 }
 
-// `granularity` and the span that follows from it are listed even if they were not given.
-function completed(options: Buffer, timeseries: Buffer): Buffer {
-  const given = new Map(Array.from(elements(timeseries), ({ name, bytes }) => [name, bytes]))
-  const defaults = given.has('bucketMaxSpanSeconds') ? {} : { granularity: 'seconds', bucketMaxSpanSeconds: 3600 }
-  for (const { name, bytes } of elements(encode(defaults))) {
-    if (!given.has(name)) given.set(name, bytes)
-  }
-  const series = encode({ timeseries: documentOf([...given.values()]) }).subarray(4, -1)
-  const others = [...elements(options)].filter(({ name }) => name !== 'timeseries').map(({ bytes }) => bytes)
-  return documentOf([series, ...others])
+/** Of `granularity` and the span that belongs to it both are listed, whichever was given. */
+function completed(timeseries: Buffer): Buffer {
+  const given = BSON.deserialize(timeseries)
+  if ('bucketMaxSpanSeconds' in given) return timeseries
+  const granularity = typeof given['granularity'] === 'string' ? given['granularity'] : 'seconds'
+  const added = { ...('granularity' in given ? {} : { granularity }), bucketMaxSpanSeconds: SPANS.get(granularity) }
+  return documentOf([timeseries.subarray(4, -1), encode(added).subarray(4, -1)])
 }
+
+/** Seconds a bucket spans at most. MongoDB manual, Set Granularity for Time Series Data. */
+const SPANS = new Map([
+  ['seconds', 3600],
+  ['minutes', 86_400],
+  ['hours', 2_592_000],
+])

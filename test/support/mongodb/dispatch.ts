@@ -11,7 +11,7 @@ import { writeCommands } from './commands/write.ts'
 import type { BatchCommand, Context, FieldsCommand } from './context.ts'
 import type { Batch } from './cursors.ts'
 import { encode, replyEnd } from './encode.ts'
-import { CommandError } from './errors.ts'
+import { CommandError, notPlayed } from './errors.ts'
 import { InjectedFailure } from './faults.ts'
 import { snapshotTime } from './snapshot.ts'
 import { type Request, replyHeader } from './wire.ts'
@@ -37,6 +37,8 @@ const batchCommands = new Map<string, BatchCommand>(
 export function serve(request: Request, context: Context): readonly Buffer[] {
   try {
     requireAuthentication(request.name, context)
+    if ('autocommit' in request.fields) throw notPlayed('a transaction')
+    // Refuses the read concern where the command does not take it.
     snapshotTime(request, context)
     const batchCommand = batchCommands.get(request.name)
     if (batchCommand) return batchReply(request, batchCommand(request, context), context)

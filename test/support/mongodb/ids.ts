@@ -1,9 +1,12 @@
 import { ObjectId } from 'mongodb'
 import { BSON_TYPE, element, type RawElement } from './raw-bson.ts'
 
+// `_id` and its end as a number.
+const ID_NAME = Buffer.from('_id\0').readUInt32LE()
+
 /** The document with an `_id` in front, where the client sent none. MongoDB manual, db.collection.insertOne(), "_id Field". */
 export function withId(document: Buffer): Buffer {
-  if (element(document, '_id')) return document
+  if (startsWithId(document) || element(document, '_id')) return document
   const id = Buffer.concat([Buffer.from('\x07_id\x00'), new ObjectId().id])
   const grown = Buffer.concat([document.subarray(0, 4), id, document.subarray(4)])
   grown.writeInt32LE(grown.length, 0)
@@ -12,6 +15,10 @@ export function withId(document: Buffer): Buffer {
 
 /** A key under which equal `_id` values meet: 1, 1.0 and NumberLong(1) are the same `_id`. */
 export function idKey(document: Buffer): string {
+  // Nearly every document begins with an ObjectId; this spares it the general way.
+  if (document[4] === BSON_TYPE.objectId && startsWithId(document)) {
+    return `${BSON_TYPE.objectId}:${document.toString('latin1', 9, 21)}`
+  }
   const id = element(document, '_id')
   return id ? valueKey(id) : ''
 }
@@ -30,4 +37,8 @@ export function valueKey({ type, value }: Pick<RawElement, 'type' | 'value'>): s
     default:
       return `${type}:${value.toString('latin1')}`
   }
+}
+
+function startsWithId(document: Buffer): boolean {
+  return document.length > 9 && document.readUInt32LE(5) === ID_NAME
 }

@@ -46,8 +46,11 @@ export function normaliseIndex(given: Buffer): Buffer {
   if (!name) throw new CommandError(9, "The 'name' field is a required property of an index specification")
   const version = named.get('v') ?? elementOf({ v: 2 })
   for (const field of ['v', 'key', 'name']) named.delete(field)
-  const { key: kept, defaults } = isText(key.value) ? textParts(key.value, named) : { key, defaults: [] }
+  const { key: kept, defaults } = hasKind(key.value, 'text') ? textParts(key.value, named) : { key, defaults: [] }
   for (const part of defaults) named.set(part.name, part)
+  // MongoDB manual, 2dsphere Indexes, "Versions".
+  const sphere = elementOf({ '2dsphereIndexVersion': 3 })
+  if (hasKind(key.value, '2dsphere') && !named.has(sphere.name)) named.set(sphere.name, sphere)
   return documentOf([version, kept, name, ...named.values()].map(({ bytes }) => bytes))
 }
 
@@ -61,9 +64,10 @@ export function indexKeyBytes(specification: Buffer): Buffer {
   return element(specification, 'key')?.value ?? Buffer.alloc(0)
 }
 
-function isText(key: Buffer): boolean {
+/** A field of the key whose value is a word: `text`, `2dsphere`, `hashed`. */
+function hasKind(key: Buffer, kind: string): boolean {
   return [...elements(key)].some(
-    (part) => part.type === BSON_TYPE.string && part.value.toString('latin1', 4).startsWith('text'),
+    ({ type, value }) => type === BSON_TYPE.string && value.toString('latin1', 4, value.length - 1) === kind,
   )
 }
 

@@ -30,7 +30,7 @@ export interface MongodbOptions {
   readonly version?: string
 }
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly name: string
   readonly database: string
   readonly collection: string | undefined

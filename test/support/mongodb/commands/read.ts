@@ -3,7 +3,7 @@ import { fixedVersion } from '../collection.ts'
 import type { BatchCommand, Context, FieldsCommand } from '../context.ts'
 import type { Batch, CursorQuery } from '../cursors.ts'
 import type { Fields } from '../encode.ts'
-import { CommandError } from '../errors.ts'
+import { CommandError, notPlayed } from '../errors.ts'
 import { compileFilter } from '../match.ts'
 import { compileSort } from '../order.ts'
 import { compileProjection } from '../projection.ts'
@@ -18,7 +18,12 @@ export const readBatchCommands: Readonly<Record<string, BatchCommand>> = { find,
 
 export const readCommands: Readonly<Record<string, FieldsCommand>> = { count, killCursors }
 
+const NOT_PLAYED = ['tailable', 'awaitData', 'min', 'max', 'returnKey', 'showRecordId']
+
 function find(request: Request, context: Context): Batch {
+  for (const option of NOT_PLAYED) {
+    if (request.fields[option]) throw notPlayed(`find with ${option}`)
+  }
   const source = readFrom(request, context)
   const filter = compileFilter(embedded(request.body, 'filter'))
   const project = compileProjection(embedded(request.body, 'projection'))
