@@ -8,8 +8,17 @@ const UNAUTHORIZED = 13
 const ATLAS_AUTHENTICATION = 8000
 const SNAPSHOT_TOO_OLD = 239
 
+/** For whatever the driver says about a connection string: its message may quote it, and with it the password. */
+export function malformedUri(): Failure {
+  return new Failure('reading provider.palette.mongodb.uri: the connection string is malformed', {
+    code: 'config',
+    hint: 'Percent-encode special characters of user and password, and check the options behind the question mark.',
+  })
+}
+
 /** The driver's error as one of ours. `doing` names the operation and what it was done to. */
 export function mongodbFailure(cause: unknown, doing: string): Failure {
+  if (cause instanceof Failure) return cause
   if (!(cause instanceof MongoError)) return toFailure(cause, doing)
   const { code, hint, retryable } = classify(cause)
   return new Failure(`${doing}: ${reasonOf(cause)}`, {
@@ -43,9 +52,6 @@ function classify(error: MongoError): Verdict {
       hint: 'Check the hosts and the replica set name in provider.palette.mongodb.uri, TLS, and network policies.',
     }
   }
-  if (error.name === 'MongoParseError' || error.name === 'MongoInvalidArgumentError') {
-    return { code: 'config', retryable: false, hint: 'Correct provider.palette.mongodb.uri.' }
-  }
   return { code: 'unavailable', retryable: true }
 }
 
@@ -67,8 +73,6 @@ function isAuthentication(error: unknown): boolean {
   )
 }
 
-/** Driver messages name hosts and commands, but a parse error may quote the connection string: never that one. */
 function reasonOf(error: MongoError): string {
-  if (error.name === 'MongoParseError') return 'the connection string is malformed'
   return error.message === '' ? error.name : error.message
 }

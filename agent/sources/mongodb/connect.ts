@@ -2,7 +2,7 @@ import { MongoClient } from 'mongodb'
 import type { MongodbConfig } from '../../config/config.ts'
 import { throwIfAborted } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
-import { mongodbFailure } from './classify.ts'
+import { malformedUri, mongodbFailure } from './classify.ts'
 
 const CONNECT_MS = 15 * SECOND_MS
 /** A server that says nothing for so long in the middle of a command is taken for dead. */
@@ -14,9 +14,9 @@ export interface Connection extends AsyncDisposable {
 
 /** Connects and proves the credentials; an abort closes the connection, which fails whatever runs on it. */
 export async function connect(config: MongodbConfig, signal: AbortSignal): Promise<Connection> {
-  const doing = `connecting to MongoDB at ${hostsOf(config)}`
-  throwIfAborted(signal, doing)
-  const client = openClient(config, doing)
+  throwIfAborted(signal, 'connecting to MongoDB')
+  const client = openClient(config)
+  const doing = `connecting to MongoDB at ${hostsOf(client)}`
   const onAbort = (): void => void client.close().catch(() => undefined)
   signal.addEventListener('abort', onAbort, { once: true })
   const close = async (): Promise<void> => {
@@ -34,25 +34,29 @@ export async function connect(config: MongodbConfig, signal: AbortSignal): Promi
   return { client, [Symbol.asyncDispose]: close }
 }
 
-/** The hosts of the connection string: all of it that may be printed. */
-export function hostsOf({ uri }: MongodbConfig): string {
-  return /^mongodb(?:\+srv)?:\/\/(?:[^@/]*@)?([^/?]+)/.exec(uri.reveal())?.[1] ?? 'an unreadable connection string'
+/** As the driver understood them: cutting them out of the text would sooner or later print half a password. */
+function hostsOf({ options }: MongoClient): string {
+  return options.srvHost ?? options.hosts.map(String).join(',')
 }
 
-function openClient({ uri, caCert }: MongodbConfig, doing: string): MongoClient {
+function openClient({ uri, caCert }: MongodbConfig): MongoClient {
+  const defaults = {
+    appName: 'palette-backup',
+    serverSelectionTimeoutMS: CONNECT_MS,
+    connectTimeoutMS: CONNECT_MS,
+    socketTimeoutMS: SILENCE_MS,
+    maxPoolSize: 8,
+  }
+  const written = uri.reveal().toLowerCase()
+  const kept = Object.entries(defaults).filter(([name]) => !written.includes(`${name.toLowerCase()}=`))
   try {
     return new MongoClient(uri.reveal(), {
-      appName: 'palette-backup',
+      ...Object.fromEntries(kept),
       // Every batch of a cursor must come from the member that opened it.
       readPreference: 'primary',
-      serverSelectionTimeoutMS: CONNECT_MS,
-      connectTimeoutMS: CONNECT_MS,
-      socketTimeoutMS: SILENCE_MS,
-      maxPoolSize: 8,
-      monitorCommands: false,
       ...(caCert === undefined ? {} : { tls: true, ca: caCert }),
     })
-  } catch (cause) {
-    throw mongodbFailure(cause, doing)
+  } catch {
+    throw malformedUri()
   }
 }

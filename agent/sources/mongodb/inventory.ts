@@ -7,6 +7,7 @@ import type { ArchiveMetadata } from './archive/format.ts'
 export interface CollectionInfo extends ArchiveMetadata {
   /** Bytes of its documents, as the server estimates; 0 where it does not say. */
   readonly sizeBytes: number
+  readonly capped: boolean
 }
 
 /** Palette creates it only when there is something to archive. */
@@ -55,9 +56,14 @@ export async function takeInventory(db: Db): Promise<CollectionInfo[]> {
       { relaxed: false },
     )
     const sizeBytes = type === 'view' ? 0 : await estimateSize(db, name)
-    collections.push({ database: db.databaseName, collection: name, type, metadata, sizeBytes })
+    const capped = isCapped(found['options'])
+    collections.push({ database: db.databaseName, collection: name, type, metadata, sizeBytes, capped })
   }
   return collections.sort((a, b) => b.sizeBytes - a.sizeBytes)
+}
+
+function isCapped(options: unknown): boolean {
+  return typeof options === 'object' && options !== null && 'capped' in options && options.capped === true
 }
 
 function typeOf(type: string): CollectionInfo['type'] {

@@ -61,7 +61,7 @@ async function prepare(client: MongoClient, session: ClientSession, options: Mon
     const collections = inventories.flat().sort((a, b) => b.sizeBytes - a.sizeBytes)
     const readPoint = options.withoutSnapshot
       ? { reason: options.withoutSnapshot }
-      : await chooseReadPoint(client, session, collections)
+      : await chooseReadPoint(client, session, collections, String(version))
     const featureCompatibilityVersion = await readFcv(client)
     return { choice, collections, readPoint, serverVersion: String(version), featureCompatibilityVersion }
   } catch (thrown) {
@@ -123,7 +123,15 @@ class ArchiveArtifact implements SourceArtifact {
   }
 
   warnings(): readonly string[] {
-    return this.#plan.choice.absent.map((name) => `database ${name} does not exist and is not in the backup`)
+    const { choice, collections, readPoint } = this.#plan
+    const apart = readPoint.exceptCapped ? collections.filter(({ capped }) => capped) : []
+    return [
+      ...choice.absent.map((name) => `database ${name} does not exist and is not in the backup`),
+      ...apart.map(
+        ({ database, collection }) =>
+          `${database}.${collection} is capped: this server cannot read it at the instant of the others`,
+      ),
+    ]
   }
 
   #consistency({ from, to }: { readonly from: Date; readonly to: Date }): Consistency {

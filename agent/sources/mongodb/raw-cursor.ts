@@ -5,7 +5,7 @@ import type { CursorReply } from './cursor-reply.ts'
 import { documentsOf, readCursorReply } from './cursor-reply.ts'
 
 /** Bytes a batch should have: larger ones gain nothing and cost memory here and cache on the server. */
-const BATCH_BYTES = 4 * MIB
+const BATCH_BYTES = 2 * MIB
 const FIRST_BATCH_DOCUMENTS = 101
 const LARGEST_BATCH_DOCUMENTS = 100_000
 

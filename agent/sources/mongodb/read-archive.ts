@@ -66,7 +66,7 @@ async function readAll(source: ArchiveSource, writer: ArchiveWriter): Promise<vo
 
 async function readCollection(
   { client, session, readPoint, onCollection }: ArchiveSource,
-  { database, collection, type }: CollectionInfo,
+  { database, collection, type, capped }: CollectionInfo,
   writer: ArchiveWriter,
   meter: Meter,
   isOver: () => boolean,
@@ -77,7 +77,10 @@ async function readCollection(
   let bytes = 0
   if (type !== 'view') {
     try {
-      for await (const batch of rawFind(client.db(database), stored, { session, ...readPoint })) {
+      for await (const batch of rawFind(client.db(database), stored, {
+        session,
+        ...readConcernFor(readPoint, capped),
+      })) {
         if (isOver()) return
         writer.segment(database, stored, batch.documents, crc)
         documents += batch.count
@@ -91,6 +94,11 @@ async function readCollection(
   }
   writer.end(database, stored, crc.digest())
   onCollection({ database, collection, type, documents, bytes, crc64: formatCrc64(crc.digest()) })
+}
+
+function readConcernFor({ readConcern, exceptCapped }: ReadPoint, capped: boolean): Pick<ReadPoint, 'readConcern'> {
+  if (capped && exceptCapped) return { readConcern: { level: 'majority' } }
+  return readConcern ? { readConcern } : {}
 }
 
 class Meter {

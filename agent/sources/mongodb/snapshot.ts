@@ -4,6 +4,9 @@ import { dataCollection } from './archive/format.ts'
 import type { CollectionInfo } from './inventory.ts'
 import { probeSnapshot } from './raw-cursor.ts'
 
+/** MongoDB manual, "Read Concern snapshot": capped collections. */
+const SNAPSHOT_OF_CAPPED_SINCE = 8
+
 /** How every collection is to be read. */
 export interface ReadPoint {
   readonly readConcern?: Document
@@ -11,6 +14,8 @@ export interface ReadPoint {
   readonly at?: Date
   /** Why there is no instant. */
   readonly reason?: string
+  /** The server cannot read capped collections at an instant: those are read as they are when they are read. */
+  readonly exceptCapped?: boolean
 }
 
 /**
@@ -21,8 +26,9 @@ export async function chooseReadPoint(
   client: MongoClient,
   session: ClientSession,
   collections: readonly CollectionInfo[],
+  serverVersion: string,
 ): Promise<ReadPoint> {
-  const first = collections.find((collection) => collection.type !== 'view')
+  const first = collections.find(({ type, capped }) => type !== 'view' && !capped)
   if (!first) return { reason: 'there is no collection to read' }
   let at: Timestamp | undefined
   try {
@@ -32,5 +38,9 @@ export async function chooseReadPoint(
     return { reason: `the server refuses snapshot reads: ${thrown.message}` }
   }
   if (!at) return { reason: 'the server took the snapshot read and named no cluster time, so it gave no snapshot' }
-  return { readConcern: { level: 'snapshot', atClusterTime: at }, at: new Date(at.t * 1000) }
+  return {
+    readConcern: { level: 'snapshot', atClusterTime: at },
+    at: new Date(at.t * 1000),
+    exceptCapped: Number.parseInt(serverVersion, 10) < SNAPSHOT_OF_CAPPED_SINCE,
+  }
 }
