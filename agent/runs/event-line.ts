@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import type { RunEvent } from '../core/events.ts'
+
+/** The event in a line of a run process's standard output; undefined when it holds none. */
+export function parseEventLine(text: string): RunEvent | undefined {
+  try {
+    return Event.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+const count = z.number().nonnegative()
+const at = z.iso.datetime()
+const kind = z.enum(['backup', 'catalog', 'validate', 'prune', 'verify', 'restore'])
+
+const failure = z.object({
+  code: z.enum([
+    'config',
+    'auth',
+    'permission',
+    'not_found',
+    'unreachable',
+    'no_space',
+    'damaged',
+    'unsupported',
+    'snapshot_lost',
+    'cancelled',
+    'refused',
+    'unavailable',
+    'internal',
+  ]),
+  message: z.string(),
+  hint: z.string().exactOptional(),
+})
+
+const backup = z.object({
+  backupId: z.string(),
+  policy: z.string(),
+  location: z.string(),
+  startedAt: at,
+  complete: z.boolean(),
+})
+
+const step = z.object({
+  name: z.string(),
+  ok: z.boolean(),
+  durationMs: count,
+  detail: z.string().exactOptional(),
+  failure: failure.exactOptional(),
+})
+
+const run = { runId: z.string() }
+const stored = { ...run, policy: z.string(), location: z.string() }
+
+const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('run.started'), ...run, kind, policy: z.string().exactOptional(), at }),
+  z.object({ type: z.literal('run.stage'), ...run, stage: z.string() }),
+  z.object({
+    type: z.literal('run.progress'),
+    ...run,
+    bytes: count,
+    totalBytes: count.exactOptional(),
+    documents: count,
+  }),
+  z.object({ type: z.literal('run.warning'), ...run, message: z.string() }),
+  z.object({
+    type: z.literal('location.stored'),
+    ...stored,
+    backupId: z.string(),
+    startedAt: at,
+    complete: z.boolean(),
+    storedBytes: count,
+  }),
+  z.object({ type: z.literal('location.failed'), ...stored, stage: z.string(), failure }),
+  z.object({ type: z.literal('catalog.read'), ...stored, backups: z.array(backup) }),
+  z.object({ type: z.literal('catalog.failed'), ...run, location: z.string(), failure }),
+  z.object({ type: z.literal('backup.deleted'), ...stored, backupId: z.string() }),
+  z.object({ type: z.literal('validate.step'), ...run, location: z.string(), step }),
+  z.object({
+    type: z.literal('run.finished'),
+    ...run,
+    kind,
+    policy: z.string().exactOptional(),
+    at,
+    result: z.enum(['success', 'partial', 'failed', 'cancelled']),
+    durationMs: count,
+    sourceBytes: count.exactOptional(),
+    storedBytes: count.exactOptional(),
+    failure: failure.exactOptional(),
+  }),
+])
