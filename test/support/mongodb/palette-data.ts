@@ -5,8 +5,8 @@ import { objectIds, seededRandom } from './random.ts'
 
 /**
  * Data in the manner of Palette's three databases, the same for the same options, for any server.
- * Names and databases: palette.md facts, "hubbledb, hubble_timeseriesdb, hubble_archivedb" and `hubbledb.config`;
- * the other collections are plausible, not known.
+ * The databases and `hubbledb.config` with its systemconfig document are Palette's own; the other collections are
+ * plausible, not known.
  */
 export interface PaletteDataOptions {
   /** Default: 24. */
