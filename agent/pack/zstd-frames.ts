@@ -12,6 +12,7 @@ export interface Frame {
 const MAGIC = 0xfd2fb528
 const SKIPPABLE_MAGIC = 0x184d2a50
 const LONGEST_HEADER = 18
+const GATHERED_BYTES = MIB
 /** What one frame may hold, packed or not: memory is bounded by it. Frames of this program hold 4 MiB. */
 export const LARGEST_CONTENT = 64 * MIB
 const LARGEST_FRAME = LARGEST_CONTENT
@@ -24,7 +25,7 @@ const LARGEST_FRAME = LARGEST_CONTENT
 export async function* zstdFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<Frame> {
   let pending: Uint8Array = new Uint8Array(0)
   let offset = 0
-  for await (const chunk of source) {
+  for await (const chunk of gathered(source)) {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
     for (;;) {
       const extent = frameExtent(pending, offset)
@@ -44,6 +45,21 @@ export async function* zstdFrames(source: AsyncIterable<Uint8Array>): AsyncGener
   if (pending.length > 0) {
     throw damaged(offset, `it ends in the middle of a frame, ${pending.length} bytes after the frame began`)
   }
+}
+
+/** Network-sized chunks joined to about a frame: joining each one to what is pending would copy a frame many times. */
+async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of source) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes < GATHERED_BYTES) continue
+    yield Buffer.concat(chunks, bytes)
+    chunks = []
+    bytes = 0
+  }
+  if (bytes > 0) yield Buffer.concat(chunks, bytes)
 }
 
 interface Extent {
