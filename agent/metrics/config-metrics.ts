@@ -1,0 +1,65 @@
+import type { Registry } from 'prom-client'
+import { declareCounter, declareGauge, toSeconds } from './declare.ts'
+
+export interface ConfigSources {
+  readonly version: string
+  readonly now: () => Date
+}
+
+export interface ReloadRecorder {
+  onApplied(digest: string): void
+  onRefused(): void
+}
+
+export function declareConfigMetrics(registry: Registry, { version, now }: ConfigSources): ReloadRecorder {
+  let digest: string | undefined
+  let lastOk = false
+  let lastAppliedAt: Date | undefined
+  let applied = 0
+  let refused = 0
+
+  declareGauge(registry, {
+    name: 'config_last_reload_successful',
+    help: '1: the configuration file, as it last was read, is in force. 0: it was refused and an older one goes on.',
+    read: () => [[{}, lastOk ? 1 : 0]],
+  })
+  declareGauge(registry, {
+    name: 'config_last_reload_success_timestamp_seconds',
+    help: 'When a configuration was last applied, in seconds since 1970.',
+    read: () => [[{}, toSeconds(lastAppliedAt)]],
+  })
+  declareCounter(registry, {
+    name: 'config_reloads_total',
+    help: 'Configurations that were applied or refused since the agent started, the first one included.',
+    labels: ['result'],
+    read: () => [
+      [{ result: 'applied' }, applied],
+      [{ result: 'refused' }, refused],
+    ],
+  })
+  declareGauge(registry, {
+    name: 'config_info',
+    help: 'Always 1; the label is the SHA-256 of the configuration file that is in force.',
+    labels: ['digest'],
+    read: () => (digest === undefined ? [] : [[{ digest }, 1]]),
+  })
+  declareGauge(registry, {
+    name: 'build_info',
+    help: 'Always 1; the label is the version of this program.',
+    labels: ['version'],
+    read: () => [[{ version }, 1]],
+  })
+
+  return {
+    onApplied(newDigest) {
+      digest = newDigest
+      lastOk = true
+      lastAppliedAt = now()
+      applied += 1
+    },
+    onRefused() {
+      lastOk = false
+      refused += 1
+    },
+  }
+}

@@ -1,0 +1,69 @@
+import { Registry } from 'prom-client'
+import type { Clock } from '../core/clock.ts'
+import type { RunEvent } from '../core/events.ts'
+import { declareBackupMetrics } from './backup-metrics.ts'
+import { CatalogState } from './catalog-state.ts'
+import { declareConfigMetrics } from './config-metrics.ts'
+import { addProcessMetrics } from './process-metrics.ts'
+import type { PolicyLocations } from './run-statistics.ts'
+import { RunStatistics } from './run-statistics.ts'
+import { declareScheduleMetrics } from './schedule-metrics.ts'
+
+export interface MetricsOptions {
+  readonly clock: Clock
+  readonly version: string
+  /** Asked at each scrape. */
+  readonly schedule: ScheduleFacts
+}
+
+export interface ScheduleFacts {
+  nextRun(policy: string): Date | undefined
+  /** The longest time in milliseconds between two due times. */
+  expectedIntervalMs(policy: string): number
+  readonly lastTick: Date | undefined
+}
+
+export interface ConfigFacts {
+  readonly digest: string
+  readonly policies: readonly PolicyLocations[]
+  readonly locations: readonly { readonly name: string }[]
+}
+
+export interface Metrics {
+  readonly catalogs: CatalogState
+  onEvent(event: RunEvent): void
+  /** A due time of the policy came while its last backup was still under way. */
+  onSkipped(policy: string): void
+  onApplied(config: ConfigFacts): void
+  onRefused(): void
+  /** The text that Prometheus scrapes, and its content type. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+/** Every metric, in a registry of its own. Series exist for exactly what is configured, from the start. */
+export function createMetrics({ clock, version, schedule }: MetricsOptions): Metrics {
+  const registry = new Registry()
+  const now = (): Date => clock.now()
+  const catalogs = new CatalogState(now)
+  const runs = new RunStatistics(now)
+  declareBackupMetrics(registry, { runs, catalogs, now })
+  declareScheduleMetrics(registry, { runs, schedule })
+  const reloads = declareConfigMetrics(registry, { version, now })
+  addProcessMetrics(registry)
+  return {
+    catalogs,
+    onEvent(event) {
+      catalogs.onEvent(event)
+      runs.onEvent(event)
+    },
+    onSkipped: (policy) => runs.onSkipped(policy),
+    onApplied(config) {
+      const locations = config.locations.map(({ name }) => name)
+      runs.configure(config.policies, locations)
+      catalogs.keepOnly([...runs.pairs()].map(([policy, location]) => ({ policy, location })))
+      reloads.onApplied(config.digest)
+    },
+    onRefused: () => reloads.onRefused(),
+    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  }
+}

@@ -1,0 +1,180 @@
+import type { ErrorCode } from '../core/errors.ts'
+import type { RunEvent, RunResult } from '../core/events.ts'
+
+/** `skipped`: a due time came while the policy's last backup was still under way. */
+export const COUNTED_RESULTS = ['success', 'partial', 'failed', 'cancelled', 'skipped'] as const
+export type CountedResult = RunResult | 'skipped'
+
+const STAGES = ['open', 'prepare', 'source', 'read', 'store', 'verify', 'commit', 'retention'] as const
+/** `run`: the whole run, before any stage or because its process died. */
+export type FailureStage = (typeof STAGES)[number] | 'run' | 'other'
+
+export interface FailureCount {
+  readonly stage: FailureStage
+  readonly code: ErrorCode
+  count: number
+}
+
+export interface PolicyStatistics {
+  readonly runs: Record<CountedResult, number>
+  readonly failures: Map<string, FailureCount>
+  running: boolean
+  lastDurationMs: number
+  lastSourceBytes: number
+}
+
+export interface PairStatistics {
+  /** When the agent first heard of this policy with this location. */
+  readonly since: Date
+  lastFailure: Date | undefined
+  lastStoredBytes: number
+}
+
+export interface PolicyLocations {
+  readonly name: string
+  readonly backupLocations: readonly string[]
+}
+
+interface ActiveRun {
+  stage: FailureStage
+  locationFailed: boolean
+}
+
+type Event<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
+
+/** What metrics tell beyond the catalogs, folded from events. Holds exactly the configured policies and locations. */
+export class RunStatistics {
+  readonly #now: () => Date
+  readonly #policies = new Map<string, PolicyStatistics>()
+  readonly #pairs = new Map<string, Map<string, PairStatistics>>()
+  readonly #up = new Map<string, boolean>()
+  readonly #active = new Map<string, ActiveRun>()
+
+  constructor(now: () => Date) {
+    this.#now = now
+  }
+
+  /** Adds what is new, keeps what stays, forgets the rest. */
+  configure(policies: readonly PolicyLocations[], locations: readonly string[]): void {
+    const pairs = new Map(this.#pairs)
+    this.#pairs.clear()
+    for (const { name, backupLocations } of policies) {
+      if (!this.#policies.has(name)) this.#policies.set(name, noRuns())
+      const known = pairs.get(name)
+      const fresh = (): PairStatistics => ({ since: this.#now(), lastFailure: undefined, lastStoredBytes: 0 })
+      this.#pairs.set(name, new Map(backupLocations.map((location) => [location, known?.get(location) ?? fresh()])))
+    }
+    for (const name of this.#policies.keys()) if (!this.#pairs.has(name)) this.#policies.delete(name)
+    for (const name of locations) this.#up.set(name, this.#up.get(name) ?? false)
+    for (const name of this.#up.keys()) if (!locations.includes(name)) this.#up.delete(name)
+  }
+
+  policies(): Iterable<readonly [string, PolicyStatistics]> {
+    return this.#policies
+  }
+
+  *pairs(): Iterable<readonly [policy: string, location: string, PairStatistics]> {
+    for (const [policy, locations] of this.#pairs) {
+      for (const [location, pair] of locations) yield [policy, location, pair]
+    }
+  }
+
+  locations(): Iterable<readonly [string, boolean]> {
+    return this.#up
+  }
+
+  onSkipped(policy: string): void {
+    const known = this.#policies.get(policy)
+    if (known) known.runs.skipped += 1
+  }
+
+  onEvent(event: RunEvent): void {
+    switch (event.type) {
+      case 'run.started':
+        if (event.kind === 'backup') this.#onStarted(event)
+        break
+      case 'run.stage':
+        this.#onStage(event)
+        break
+      case 'location.stored':
+        this.#onStored(event)
+        break
+      case 'location.failed':
+        this.#onLocationFailed(event)
+        break
+      case 'catalog.read':
+        this.#setUp(event.location, true)
+        break
+      case 'catalog.failed':
+        if (event.failure.code !== 'cancelled') this.#setUp(event.location, false)
+        break
+      case 'run.finished':
+        if (event.kind === 'backup') this.#onFinished(event)
+        break
+      default:
+    }
+  }
+
+  #onStarted({ runId, policy }: Event<'run.started'>): void {
+    this.#active.set(runId, { stage: 'run', locationFailed: false })
+    const known = this.#policies.get(policy ?? '')
+    if (known) known.running = true
+  }
+
+  #onStage({ runId, stage }: Event<'run.stage'>): void {
+    const run = this.#active.get(runId)
+    if (run) run.stage = toStage(stage)
+  }
+
+  #onStored({ policy, location, storedBytes }: Event<'location.stored'>): void {
+    const pair = this.#pairs.get(policy)?.get(location)
+    if (pair) pair.lastStoredBytes = storedBytes
+    this.#setUp(location, true)
+  }
+
+  #onLocationFailed({ runId, policy, location, stage, failure }: Event<'location.failed'>): void {
+    const run = this.#active.get(runId)
+    if (run) run.locationFailed = true
+    // Somebody stopped the run: no fault of the location, and no failure.
+    if (failure.code === 'cancelled') return
+    this.#count(policy, toStage(stage), failure.code)
+    const pair = this.#pairs.get(policy)?.get(location)
+    if (pair) pair.lastFailure = this.#now()
+    if (stage !== 'source') this.#setUp(location, false)
+  }
+
+  #onFinished({ runId, policy = '', result, durationMs, sourceBytes, failure }: Event<'run.finished'>): void {
+    const run = this.#active.get(runId) ?? { stage: 'run', locationFailed: false }
+    this.#active.delete(runId)
+    const known = this.#policies.get(policy)
+    if (!known) return
+    known.runs[result] += 1
+    known.running = false
+    known.lastDurationMs = durationMs
+    if (result === 'success' || result === 'partial') known.lastSourceBytes = sourceBytes ?? 0
+    if (result !== 'failed' || run.locationFailed) return
+    // The run failed as a whole, before or beside its locations: none of them got its backup.
+    this.#count(policy, run.stage, failure?.code ?? 'internal')
+    for (const pair of this.#pairs.get(policy)?.values() ?? []) pair.lastFailure = this.#now()
+  }
+
+  #count(policy: string, stage: FailureStage, code: ErrorCode): void {
+    const failures = this.#policies.get(policy)?.failures
+    const known = failures?.get(`${stage} ${code}`)
+    if (known) known.count += 1
+    else failures?.set(`${stage} ${code}`, { stage, code, count: 1 })
+  }
+
+  #setUp(location: string, up: boolean): void {
+    if (this.#up.has(location)) this.#up.set(location, up)
+  }
+}
+
+function noRuns(): PolicyStatistics {
+  const runs = { success: 0, partial: 0, failed: 0, cancelled: 0, skipped: 0 }
+  return { runs, failures: new Map(), running: false, lastDurationMs: 0, lastSourceBytes: 0 }
+}
+
+function toStage(stage: string): FailureStage {
+  return STAGES.find((known) => known === stage) ?? 'other'
+}
