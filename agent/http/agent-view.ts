@@ -1,0 +1,88 @@
+import type { Diagnostic } from '../core/diagnostics.ts'
+import type { FailureData } from '../core/errors.ts'
+import type { RunResult, ValidateStep } from '../core/events.ts'
+import type { Permission } from '../runs/request.ts'
+import type { RunRecord } from '../runs/run-history.ts'
+import type { ActiveRun } from '../runs/run-pool.ts'
+
+/** What the HTTP interface may see of the agent and ask of it. Everything in it is plain data without secrets. */
+export interface AgentView {
+  /** The scheduler looks at the clock as it should. */
+  isAlive(): boolean
+  /** Why the agent is not ready; undefined when it is. */
+  whyNotReady(): string | undefined
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>
+  status(): Status
+  runs(): RunList
+  /** The backup that was started, or that is under way already; undefined when there is no such policy. */
+  startBackup(policy: string): StartedBackup | undefined
+  /** Undefined when there is no such location. */
+  validateLocation(location: string, permission: Permission, signal: AbortSignal): Promise<LocationReport | undefined>
+  /** Checks the text of a configuration file and, where it is valid, uses its locations for real. */
+  validateText(text: string, permission: Permission, signal: AbortSignal): Promise<ConfigurationReport>
+  /** Reads the configuration file again and resolves with what came of it. */
+  reload(): Promise<ReloadReport>
+}
+
+/** Times are ISO 8601, UTC. */
+export interface Status {
+  readonly version: string
+  readonly startedAt: string
+  readonly configuration: {
+    readonly file: string
+    readonly digest: string
+    readonly appliedAt: string
+    readonly lastReload: ReloadReport
+  }
+  readonly policies: readonly {
+    readonly name: string
+    readonly nextRun: string | null
+    readonly locations: readonly {
+      readonly name: string
+      /** Start of the newest complete backup. */
+      readonly lastSuccess: string | null
+      readonly backups: number
+    }[]
+  }[]
+  readonly locations: readonly {
+    readonly name: string
+    readonly up: boolean
+    readonly lastError: (FailureData & { readonly at: string }) | null
+  }[]
+  readonly runs: RunList
+}
+
+export interface RunList {
+  /** What waits or goes on, oldest first. */
+  readonly active: readonly ActiveRun[]
+  /** What ended, newest first. */
+  readonly recent: readonly RunRecord[]
+}
+
+export interface StartedBackup {
+  readonly runId: string
+  readonly state: 'queued' | 'running'
+  /** False: it was under way already. */
+  readonly started: boolean
+}
+
+export interface LocationReport {
+  readonly location: string
+  readonly ok: boolean
+  readonly result: RunResult
+  readonly steps: readonly ValidateStep[]
+  readonly failure?: FailureData
+}
+
+export interface ConfigurationReport {
+  /** No errors in the text, and every location could be used. */
+  readonly ok: boolean
+  readonly diagnostics: readonly Diagnostic[]
+  readonly locations: readonly LocationReport[]
+}
+
+export interface ReloadReport {
+  readonly at: string
+  readonly outcome: 'applied' | 'unchanged' | 'refused'
+  readonly diagnostics: readonly Diagnostic[]
+}

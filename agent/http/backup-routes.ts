@@ -1,0 +1,18 @@
+import { Router } from 'express'
+import type { AgentView } from './agent-view.ts'
+import { sendProblem } from './problem.ts'
+import { queryText } from './query.ts'
+
+export function backupRoutes(agent: AgentView): Router {
+  const router = Router()
+  router.post('/backups', (request, response) => {
+    const policy = queryText(request, 'policy')
+    if (policy === undefined) {
+      return sendProblem(response, { status: 400, title: 'Which policy?', detail: 'Give one: /backups?policy=NAME' })
+    }
+    const backup = agent.startBackup(policy)
+    if (!backup) return sendProblem(response, { status: 404, title: 'There is no such backup_policy', policy })
+    return response.status(202).json(backup)
+  })
+  return router
+}
