@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
+import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/errors.ts'
 
 export interface HttpServer {
   /** The one that was given, or was chosen for 0. */
   readonly port: number
-  /** Takes no more connections, ends those that are left, and resolves when none is. */
+  /** Takes no more connections, lets answers that are on their way out end, and resolves when no connection is left. */
   close(): Promise<void>
 }
 
@@ -13,9 +14,16 @@ export interface ListenOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
+  readonly clock: Clock
 }
 
-export async function startServer(listener: RequestListener, { host, port }: ListenOptions): Promise<HttpServer> {
+/** What an answer that is on its way gets when the server closes. */
+const CLOSE_GRACE_MS = 1000
+
+export async function startServer(
+  listener: RequestListener,
+  { host, port, clock }: ListenOptions,
+): Promise<HttpServer> {
   const server = createServer(listener)
   server.listen(port, host)
   try {
@@ -32,9 +40,15 @@ export async function startServer(listener: RequestListener, { host, port }: Lis
     port: typeof address === 'object' && address !== null ? address.port : port,
     async close() {
       const closed = once(server, 'close')
+      const gone = new AbortController()
       server.close()
-      server.closeAllConnections()
+      const late = clock.sleep(CLOSE_GRACE_MS, { signal: gone.signal }).then(
+        () => server.closeAllConnections(),
+        () => undefined,
+      )
       await closed
+      gone.abort()
+      await late
     },
   }
 }

@@ -18,7 +18,7 @@ export function declareBackupMetrics(registry: Registry, sources: BackupSources)
     name: 'location_up',
     help: '1: the last catalog or backup went well there. 0: it failed, or the location was not used yet.',
     labels: ['location'],
-    read: () => [...sources.runs.locations()].map(([location, up]) => [{ location }, up ? 1 : 0]),
+    read: () => [...sources.runs.locations()].map(([location, { up }]) => [{ location }, up ? 1 : 0]),
   })
 }
 

@@ -5,7 +5,7 @@ import { declareBackupMetrics } from './backup-metrics.ts'
 import { CatalogState } from './catalog-state.ts'
 import { declareConfigMetrics } from './config-metrics.ts'
 import { addProcessMetrics } from './process-metrics.ts'
-import type { PolicyLocations } from './run-statistics.ts'
+import type { LocationStatistics, PolicyLocations } from './run-statistics.ts'
 import { RunStatistics } from './run-statistics.ts'
 import { declareScheduleMetrics } from './schedule-metrics.ts'
 
@@ -31,6 +31,7 @@ export interface ConfigFacts {
 
 export interface Metrics {
   readonly catalogs: CatalogState
+  location(name: string): Readonly<LocationStatistics> | undefined
   onEvent(event: RunEvent): void
   /** A due time of the policy came while its last backup was still under way. */
   onSkipped(policy: string): void
@@ -52,6 +53,7 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
   addProcessMetrics(registry)
   return {
     catalogs,
+    location: (name) => runs.location(name),
     onEvent(event) {
       catalogs.onEvent(event)
       runs.onEvent(event)

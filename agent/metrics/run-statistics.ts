@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../core/errors.ts'
+import type { ErrorCode, FailureData } from '../core/errors.ts'
 import type { RunEvent, RunResult } from '../core/events.ts'
 
 /** `skipped`: a due time came while the policy's last backup was still under way. */
@@ -30,6 +30,13 @@ export interface PairStatistics {
   lastStoredBytes: number
 }
 
+export interface LocationStatistics {
+  /** The last backup or catalog went well. */
+  up: boolean
+  /** Why not; undefined while the location is up, and before it was used. */
+  lastError: (FailureData & { readonly at: Date }) | undefined
+}
+
 export interface PolicyLocations {
   readonly name: string
   readonly backupLocations: readonly string[]
@@ -47,7 +54,7 @@ export class RunStatistics {
   readonly #now: () => Date
   readonly #policies = new Map<string, PolicyStatistics>()
   readonly #pairs = new Map<string, Map<string, PairStatistics>>()
-  readonly #up = new Map<string, boolean>()
+  readonly #locations = new Map<string, LocationStatistics>()
   readonly #active = new Map<string, ActiveRun>()
 
   constructor(now: () => Date) {
@@ -65,8 +72,10 @@ export class RunStatistics {
       this.#pairs.set(name, new Map(backupLocations.map((location) => [location, known?.get(location) ?? fresh()])))
     }
     for (const name of this.#policies.keys()) if (!this.#pairs.has(name)) this.#policies.delete(name)
-    for (const name of locations) this.#up.set(name, this.#up.get(name) ?? false)
-    for (const name of this.#up.keys()) if (!locations.includes(name)) this.#up.delete(name)
+    for (const name of this.#locations.keys()) if (!locations.includes(name)) this.#locations.delete(name)
+    for (const name of locations) {
+      if (!this.#locations.has(name)) this.#locations.set(name, { up: false, lastError: undefined })
+    }
   }
 
   policies(): Iterable<readonly [string, PolicyStatistics]> {
@@ -79,8 +88,12 @@ export class RunStatistics {
     }
   }
 
-  locations(): Iterable<readonly [string, boolean]> {
-    return this.#up
+  locations(): Iterable<readonly [string, Readonly<LocationStatistics>]> {
+    return this.#locations
+  }
+
+  location(name: string): Readonly<LocationStatistics> | undefined {
+    return this.#locations.get(name)
   }
 
   onSkipped(policy: string): void {
@@ -103,10 +116,10 @@ export class RunStatistics {
         this.#onLocationFailed(event)
         break
       case 'catalog.read':
-        this.#setUp(event.location, true)
+        this.#setUp(event.location)
         break
       case 'catalog.failed':
-        if (event.failure.code !== 'cancelled') this.#setUp(event.location, false)
+        this.#setDown(event.location, event.failure)
         break
       case 'run.finished':
         if (event.kind === 'backup') this.#onFinished(event)
@@ -129,7 +142,7 @@ export class RunStatistics {
   #onStored({ policy, location, storedBytes }: Event<'location.stored'>): void {
     const pair = this.#pairs.get(policy)?.get(location)
     if (pair) pair.lastStoredBytes = storedBytes
-    this.#setUp(location, true)
+    this.#setUp(location)
   }
 
   #onLocationFailed({ runId, policy, location, stage, failure }: Event<'location.failed'>): void {
@@ -140,7 +153,7 @@ export class RunStatistics {
     this.#count(policy, toStage(stage), failure.code)
     const pair = this.#pairs.get(policy)?.get(location)
     if (pair) pair.lastFailure = this.#now()
-    if (stage !== 'source') this.#setUp(location, false)
+    if (stage !== 'source') this.#setDown(location, failure)
   }
 
   #onFinished({ runId, policy = '', result, durationMs, sourceBytes, failure }: Event<'run.finished'>): void {
@@ -165,8 +178,16 @@ export class RunStatistics {
     else failures?.set(`${stage} ${code}`, { stage, code, count: 1 })
   }
 
-  #setUp(location: string, up: boolean): void {
-    if (this.#up.has(location)) this.#up.set(location, up)
+  #setUp(location: string): void {
+    const known = this.#locations.get(location)
+    if (known) Object.assign(known, { up: true, lastError: undefined })
+  }
+
+  #setDown(location: string, failure: FailureData): void {
+    const known = this.#locations.get(location)
+    if (!known || failure.code === 'cancelled') return
+    known.up = false
+    known.lastError = { ...failure, at: this.#now() }
   }
 }
 

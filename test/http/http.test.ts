@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import { silentLogger } from '../../agent/core/log.ts'
 import type { AgentView, ReloadReport, Status } from '../../agent/http/agent-view.ts'
@@ -67,7 +68,11 @@ afterEach(async () => {
 })
 
 async function listen(tokenFile?: string): Promise<void> {
-  server = await startServer(createApp(view, { tokenFile, logger: silentLogger }), { host: '127.0.0.1', port: 0 })
+  server = await startServer(createApp(view, { tokenFile, logger: silentLogger }), {
+    host: '127.0.0.1',
+    port: 0,
+    clock: systemClock,
+  })
   base = `http://127.0.0.1:${server.port}`
 }
 
@@ -266,7 +271,11 @@ describe('with a token file', () => {
     const lines: string[] = []
     const logger = pino({}, { write: (line: string) => lines.push(line) })
     await server.close()
-    server = await startServer(createApp(view, { tokenFile, logger }), { host: '127.0.0.1', port: 0 })
+    server = await startServer(createApp(view, { tokenFile, logger }), {
+      host: '127.0.0.1',
+      port: 0,
+      clock: systemClock,
+    })
     base = `http://127.0.0.1:${server.port}`
     await (state === 'empty' ? writeFile(tokenFile, '\n') : rm(tokenFile))
     expectProblem(await ask('/status', { headers: { authorization: 'Bearer ' } }), 503, 'No token to compare with')
@@ -316,7 +325,11 @@ describe('without a token file', () => {
 
 describe('the server', () => {
   it('says where it cannot listen', async () => {
-    const taken = startServer(createApp(view, { logger: silentLogger }), { host: '127.0.0.1', port: server.port })
+    const taken = startServer(createApp(view, { logger: silentLogger }), {
+      host: '127.0.0.1',
+      port: server.port,
+      clock: systemClock,
+    })
     await expect(taken).rejects.toMatchObject({ code: 'config', message: expect.stringContaining('EADDRINUSE') })
   })
 })

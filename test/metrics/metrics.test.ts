@@ -266,6 +266,10 @@ describe('after a restart', () => {
     tell({ type: 'catalog.failed', runId: 'c2', location: 'nas', failure: { code: 'unreachable', message: 'no' } })
     expect(await sample('location_up{location="nas"}')).toBe(0)
     expect(await sample('retained_backups{policy="nightly",location="nas"}')).toBe(1)
+    const lastError = { code: 'unreachable', message: 'no', at: clock.now() }
+    expect(metrics.location('nas')).toEqual({ up: false, lastError })
+    tell(catalog('nas'))
+    expect(metrics.location('nas')).toEqual({ up: true, lastError: undefined })
   })
 })
 
