@@ -7,6 +7,9 @@ export interface CollectionContents {
   readonly options: string
   readonly indexes: readonly string[]
   readonly documents: number
+  readonly bytes: number
+  /** Bytes of the largest document. */
+  readonly largest: number
   /** SHA-256 over the sorted bytes of all documents: the order of reading does not matter, every bit does. */
   readonly digest: string
 }
@@ -30,7 +33,7 @@ export async function contentsOf(uri: string, databases: readonly string[]): Pro
           type,
           options: BSON.EJSON.stringify(found['options'] ?? {}, { relaxed: false }),
           indexes: indexes.map(({ ns: _, ...index }) => BSON.EJSON.stringify(index, { relaxed: false })).sort(),
-          ...(isPlain ? await digestOf(client, database, name) : { documents: 0, digest: '' }),
+          ...(isPlain ? await digestOf(client, database, name) : { documents: 0, bytes: 0, largest: 0, digest: '' }),
         })
       }
     }
@@ -42,13 +45,15 @@ export async function contentsOf(uri: string, databases: readonly string[]): Pro
 
 async function digestOf(client: MongoClient, database: string, collection: string) {
   const hashes: string[] = []
-  const cursor = client.db(database).collection(collection).find({}, { raw: true })
-  for await (const document of cursor) {
-    hashes.push(
-      createHash('sha256')
-        .update(document as unknown as Uint8Array)
-        .digest('hex'),
-    )
+  let total = 0
+  let largest = 0
+  for await (const document of client.db(database).collection(collection).find({}, { raw: true })) {
+    const bytes: unknown = document
+    if (!(bytes instanceof Uint8Array)) throw new Error('the driver decoded a document that was asked for raw')
+    hashes.push(createHash('sha256').update(bytes).digest('hex'))
+    total += bytes.length
+    largest = Math.max(largest, bytes.length)
   }
-  return { documents: hashes.length, digest: createHash('sha256').update(hashes.sort().join()).digest('hex') }
+  const digest = createHash('sha256').update(hashes.sort().join()).digest('hex')
+  return { documents: hashes.length, bytes: total, largest, digest }
 }

@@ -1,0 +1,50 @@
+import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
+import type { Clock } from '../core/clock.ts'
+import { Failure, toFailure } from '../core/errors.ts'
+import type { Location } from '../locations/location.ts'
+import { openLocation } from '../locations/open-location.ts'
+import { createMongodbSource } from '../sources/mongodb/mongodb-source.ts'
+import type { Source } from '../sources/source.ts'
+
+export interface OpenedLocations extends AsyncDisposable {
+  readonly usable: readonly Location[]
+  readonly unusable: readonly { readonly name: string; readonly failure: Failure }[]
+}
+
+/** Opens locations by name; one that cannot be opened hides nothing of the others. */
+export async function openLocations(config: Config, names: readonly string[], clock: Clock): Promise<OpenedLocations> {
+  const usable: Location[] = []
+  const unusable: { name: string; failure: Failure }[] = []
+  for (const name of names) {
+    const settings = config.locations.find((one) => one.name === name)
+    if (!settings) throw new Failure(`there is no backup_storage_location named ${name}`, { code: 'config' })
+    try {
+      usable.push(await openLocation(settings, { clock }))
+    } catch (thrown) {
+      unusable.push({ name, failure: toFailure(thrown, `opening ${name}`) })
+    }
+  }
+  return {
+    usable,
+    unusable,
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(usable.map((location) => location.close()))
+    },
+  }
+}
+
+export interface SourceSettings {
+  readonly toolVersion: string
+  readonly clock: Clock
+  readonly withoutSnapshot?: string
+  /** Another server than the configured one. */
+  readonly mongodb?: MongodbConfig
+}
+
+export function openSource(config: Config, policy: PolicyConfig, settings: SourceSettings): Source {
+  const mongodb = settings.mongodb ?? config.palette.mongodb
+  if (!mongodb) {
+    throw new Failure('provider.palette.mongodb is not set', { code: 'config', hint: 'Give the uri of the MongoDB.' })
+  }
+  return createMongodbSource({ ...settings, mongodb, databases: policy.includeDatabases })
+}

@@ -1,0 +1,77 @@
+import { randomBase32 } from '../backup/backup-id.ts'
+import type { BackupOutcome } from '../backup/run-backup.ts'
+import { runBackup } from '../backup/run-backup.ts'
+import type { Config } from '../config/config.ts'
+import { failureData, toFailure } from '../core/errors.ts'
+import type { Emit } from '../core/events.ts'
+import { openLocations, openSource } from './compose.ts'
+import { requirePolicy } from './configuration.ts'
+import type { CommandContext } from './context.ts'
+import { isDead, thisOwner } from './owner.ts'
+
+export interface BackupRequest {
+  readonly config: Config
+  readonly policy: string
+  readonly runId?: string
+  readonly emit: Emit
+}
+
+export function createRunId(): string {
+  return randomBase32(8)
+}
+
+/** One backup run from its first event to its last; what the `backup` command and the agent's run processes do. */
+export async function executeBackup(request: BackupRequest, context: CommandContext): Promise<BackupOutcome> {
+  const { emit, policy } = request
+  const runId = request.runId ?? createRunId()
+  const { clock } = context
+  const startedMs = clock.monotonicMs()
+  emit({ type: 'run.started', runId, kind: 'backup', policy, at: clock.now().toISOString() })
+  const outcome = await attempt(request, runId, context)
+  emit({
+    type: 'run.finished',
+    runId,
+    kind: 'backup',
+    policy,
+    at: clock.now().toISOString(),
+    result: outcome.result,
+    durationMs: clock.monotonicMs() - startedMs,
+    sourceBytes: outcome.sourceBytes,
+    storedBytes: outcome.storedBytes,
+    ...(outcome.failure ? { failure: failureData(outcome.failure) } : {}),
+  })
+  return outcome
+}
+
+/** A source that ran out of its snapshot is read once more without one, and the manifest says so. */
+async function attempt(request: BackupRequest, runId: string, context: CommandContext): Promise<BackupOutcome> {
+  const { config, emit } = request
+  const { clock, signal, toolVersion } = context
+  try {
+    const policy = requirePolicy(config, request.policy)
+    await using locations = await openLocations(config, policy.backupLocations, clock)
+    const run = (withoutSnapshot?: string): Promise<BackupOutcome> =>
+      runBackup({
+        runId,
+        clusterName: config.palette.clusterName,
+        policy,
+        source: openSource(config, policy, { toolVersion, clock, ...(withoutSnapshot ? { withoutSnapshot } : {}) }),
+        locations: locations.usable,
+        unusable: locations.unusable,
+        owner: thisOwner(),
+        isDead: (record) => record.run_id !== runId && isDead(record, clock),
+        toolVersion,
+        clock,
+        emit,
+        signal,
+      })
+    const first = await run()
+    if (first.result !== 'failed' || !first.failure?.retryable || first.failure.code !== 'snapshot_lost') return first
+    emit({ type: 'run.warning', runId, message: `${first.failure.message}; reading again without a snapshot` })
+    return await run('the snapshot was lost while it was read: the server keeps too short a history')
+  } catch (thrown) {
+    const failure = toFailure(thrown, `backing up with policy ${request.policy}`)
+    const result = signal.aborted ? 'cancelled' : 'failed'
+    return { result, backupId: '', stored: [], failed: [], warnings: [], sourceBytes: 0, storedBytes: 0, failure }
+  }
+}

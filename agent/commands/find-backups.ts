@@ -1,0 +1,68 @@
+import { readCatalog } from '../backup/catalog.ts'
+import type { Config } from '../config/config.ts'
+import type { FailureData } from '../core/errors.ts'
+import { Failure, failureData } from '../core/errors.ts'
+import type { BackupSummary } from '../core/events.ts'
+import type { Location } from '../locations/location.ts'
+import type { OpenedLocations } from './compose.ts'
+import { requireLocationName, requirePolicy } from './configuration.ts'
+
+export interface BackupFilter {
+  readonly policy?: string
+  readonly location?: string
+}
+
+export interface FoundBackup {
+  readonly backup: BackupSummary
+  readonly location: Location
+}
+
+export interface Found {
+  readonly backups: readonly FoundBackup[]
+  /** Locations that could not be read. */
+  readonly unread: readonly { readonly location: string; readonly failure: FailureData }[]
+}
+
+/** The locations that the filter leaves. */
+export function locationNames(config: Config, { policy, location }: BackupFilter): readonly string[] {
+  const ofPolicy = policy === undefined ? undefined : requirePolicy(config, policy).backupLocations
+  if (location !== undefined) return [requireLocationName(config, location)]
+  return ofPolicy ?? config.locations.map(({ name }) => name)
+}
+
+/** All backups that the filter leaves, newest first; each location is asked for each policy that writes to it. */
+export async function findBackups(
+  config: Config,
+  opened: OpenedLocations,
+  filter: BackupFilter,
+  signal: AbortSignal,
+): Promise<Found> {
+  const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
+  const backups: FoundBackup[] = []
+  const policies = config.policies.filter(({ name }) => filter.policy === undefined || name === filter.policy)
+  for (const location of opened.usable) {
+    try {
+      for (const { name: policy, backupLocations } of policies) {
+        if (!backupLocations.includes(location.name)) continue
+        const ref = { clusterName: config.palette.clusterName, policy }
+        const catalog = await readCatalog(location, ref, { signal })
+        backups.push(...catalog.map((backup) => ({ backup, location })))
+      }
+    } catch (thrown) {
+      unread.push({ location: location.name, failure: failureData(thrown) })
+    }
+  }
+  backups.sort((a, b) => (a.backup.backupId < b.backup.backupId ? 1 : -1))
+  return { backups, unread }
+}
+
+/** The named backup, or with `latest` the newest complete one; from the first location that has it. */
+export function pickBackup(found: Found, id: string): FoundBackup {
+  const match = found.backups.find(({ backup }) => (id === 'latest' ? backup.complete : backup.backupId === id))
+  if (match) return match
+  const reasons = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
+  throw new Failure(id === 'latest' ? 'there is no complete backup' : `there is no backup ${id}`, {
+    code: 'not_found',
+    hint: reasons.length > 0 ? reasons.join('\n  ') : 'See what there is with: palette-backup list',
+  })
+}

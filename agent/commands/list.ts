@@ -1,0 +1,33 @@
+import { formatDuration } from '../core/units.ts'
+import { openLocations } from './compose.ts'
+import { requireConfig } from './configuration.ts'
+import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
+import type { BackupFilter } from './find-backups.ts'
+import { findBackups, locationNames } from './find-backups.ts'
+import { formatFailure, printJson } from './outcome.ts'
+import { formatTable } from './table.ts'
+
+export type ListCommand = CommonOptions & BackupFilter
+
+/** What there is: one line per backup and location, newest first. */
+export async function listCommand(options: ListCommand, context: CommandContext): Promise<ExitCode> {
+  const config = await requireConfig(options, context)
+  await using opened = await openLocations(config, locationNames(config, options), context.clock)
+  const { backups, unread } = await findBackups(config, opened, options, context.signal)
+  if (options.json) {
+    printJson({ backups: backups.map(({ backup }) => backup), unread }, context)
+  } else {
+    const now = context.clock.now().getTime()
+    const rows = backups.map(({ backup }) => [
+      backup.backupId,
+      backup.policy,
+      backup.location,
+      backup.complete ? 'complete' : 'partial',
+      `${formatDuration(Math.max(0, now - new Date(backup.startedAt).getTime()))} ago`,
+    ])
+    context.stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'RESULT', 'AGE'], rows))
+    for (const { failure } of unread) context.stderr.write(formatFailure(failure))
+  }
+  if (unread.length === 0) return 0
+  return backups.length > 0 ? 3 : 1
+}

@@ -1,0 +1,144 @@
+import { Command, CommanderError, Option } from 'commander'
+import { VERIFY_LEVELS } from '../backup/verify.ts'
+import type { Failure } from '../core/errors.ts'
+import type { CommandContext, ExitCode } from './context.ts'
+
+const DEFAULT_CONFIG = '/etc/palette-backup/palette-backup.yaml'
+
+/** What only `main.ts` can do. */
+export interface ProcessHooks {
+  /** This program's entry file: run processes start from it. */
+  readonly mainFile: string
+  readonly onHangup: (listener: () => void) => void
+  readonly onInputEnd: (listener: () => void) => void
+  readonly stop: (failure: Failure) => void
+  /** Told as soon as it is known that results are wanted as JSON. */
+  readonly onJson: () => void
+}
+
+/**
+ * The command line. Each command's code is loaded when it is called: the agent, which is always up, must not hold the
+ * SDKs that only runs need.
+ */
+export function createProgram(context: CommandContext, hooks: ProcessHooks): (args: string[]) => Promise<ExitCode> {
+  let exitCode: ExitCode = 0
+  const program = new Command('palette-backup')
+    .description('Scheduled, proven backups of a Helm-installed Palette or VerteX to FTP and S3')
+    .version(context.toolVersion)
+    .exitOverride()
+    .configureOutput({ writeOut: context.stdout.write, writeErr: context.stderr.write })
+    .hook('preAction', (_, action) => {
+      if (action.opts()['json']) hooks.onJson()
+    })
+
+  const add = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .exitOverride()
+      .addOption(
+        new Option('-c, --config <file>', 'the configuration file')
+          .env('PALETTE_BACKUP_CONFIG')
+          .default(DEFAULT_CONFIG),
+      )
+      .option('--json', 'print one JSON document')
+  const filtered = (command: Command): Command =>
+    command
+      .option('-p, --policy <name>', 'only this backup_policy')
+      .option('-l, --location <name>', 'only this location')
+
+  add('agent', 'run the schedule, serve metrics, reload the file when it changes')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port to listen on, 0 for any', parsePort, 9180)
+    .option('--token-file <file>', 'bearer token for what changes something or reveals configuration')
+    .action(async (options) => {
+      const { runAgent } = await import('./agent.ts')
+      exitCode = await runAgent({ ...options, configFile: options.config, ...hooks }, context)
+    })
+  add('backup', 'make a backup now')
+    .argument('[policy]', 'the backup_policy; not needed when there is only one')
+    .action(async (policy, options) => {
+      const { backupCommand } = await import('./backup.ts')
+      exitCode = await backupCommand({ ...options, policy }, context)
+    })
+  filtered(add('list', 'list what is stored')).action(async (options) => {
+    const { listCommand } = await import('./list.ts')
+    exitCode = await listCommand(options, context)
+  })
+  filtered(add('show', 'show one backup'))
+    .argument('[backup]', 'a backup id, or latest', 'latest')
+    .action(async (backup, options) => {
+      const { showCommand } = await import('./show.ts')
+      exitCode = await showCommand({ ...options, backup }, context)
+    })
+  filtered(add('verify', 'prove stored backups by reading them'))
+    .argument('[backup]', 'a backup id, latest, or all', 'latest')
+    .addOption(new Option('--level <level>', 'how far to go').choices(VERIFY_LEVELS).default('decode'))
+    .action(async (backup, options) => {
+      const { verifyCommand } = await import('./verify.ts')
+      exitCode = await verifyCommand({ ...options, backup }, context)
+    })
+  filtered(add('restore', 'put a backup back'))
+    .argument('[backup]', 'a backup id, or latest', 'latest')
+    .option('--database <name...>', 'only these databases')
+    .option('--to-uri-env <variable>', 'environment variable with the connection string of another target')
+    .option('--dry-run', 'print the plan and stop')
+    .option('--yes', 'do not ask for the typed confirmation')
+    .action(async (backup, options) => {
+      const { restoreCommand } = await import('./restore.ts')
+      exitCode = await restoreCommand({ ...options, backup }, context)
+    })
+  filtered(add('prune', 'apply retention now'))
+    .option('--dry-run', 'only say what would be deleted, and why')
+    .action(async (options) => {
+      const { pruneCommand } = await import('./prune.ts')
+      exitCode = await pruneCommand(options, context)
+    })
+  add('validate', 'check the file, then use every location for real')
+    .argument('[location]', 'only this location')
+    .addOption(
+      new Option('--permission <kind>', 'what to try').choices(['read', 'write', 'readwrite']).default('readwrite'),
+    )
+    .option('--offline', 'check the file alone')
+    .action(async (location, options) => {
+      const { validateCommand } = await import('./validate.ts')
+      exitCode = await validateCommand({ ...options, location }, context)
+    })
+  add('plan', 'say what applying the file would change')
+    .option('--from <file>', 'the file that is in force now')
+    .action(async (options) => {
+      const { planCommand } = await import('./plan.ts')
+      exitCode = await planCommand(options, context)
+    })
+  program
+    .command('schema')
+    .description('print the JSON Schema of the configuration file')
+    .action(async () => {
+      const { schemaCommand } = await import('./schema.ts')
+      exitCode = await schemaCommand(context)
+    })
+  program
+    .command('run', { hidden: true })
+    .description('perform one request from standard input; used by the agent')
+    .action(async () => {
+      const { runCommand } = await import('./run.ts')
+      exitCode = await runCommand(context, hooks)
+    })
+
+  return async (args) => {
+    try {
+      await program.parseAsync(args, { from: 'user' })
+      return exitCode
+    } catch (thrown) {
+      // commander has printed its message: help and version are no mistakes, everything else is wrong usage.
+      if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+      throw thrown
+    }
+  }
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  throw new CommanderError(2, 'palette-backup.port', `error: --port takes a number from 0 to 65535, not ${text}`)
+}

@@ -1,0 +1,97 @@
+import type { RestorePlan } from '../backup/restore.ts'
+import { planRestore, proveBeforeRestore, restoreBackup } from '../backup/restore.ts'
+import type { MongodbConfig } from '../config/config.ts'
+import { Failure } from '../core/errors.ts'
+import { Secret } from '../core/secret.ts'
+import { formatBytes } from '../core/units.ts'
+import type { SourceProgress } from '../sources/source.ts'
+import { openLocations, openSource } from './compose.ts'
+import { requireConfig, requirePolicy } from './configuration.ts'
+import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
+import type { BackupFilter } from './find-backups.ts'
+import { findBackups, locationNames, pickBackup } from './find-backups.ts'
+import { printJson } from './outcome.ts'
+import { progressPrinter } from './progress.ts'
+
+export interface RestoreCommand extends CommonOptions, BackupFilter {
+  readonly backup: string
+  readonly database?: readonly string[]
+  /** Name of the environment variable that holds the connection string of another target. */
+  readonly toUriEnv?: string
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+}
+
+/** Puts a backup back: plan, proof, confirmation, and only then the first change. */
+export async function restoreCommand(options: RestoreCommand, context: CommandContext): Promise<ExitCode> {
+  const config = await requireConfig(options, context)
+  const { signal, clock, stderr } = context
+  await using opened = await openLocations(config, locationNames(config, options), clock)
+  const { backup, location } = pickBackup(await findBackups(config, opened, options, signal), options.backup)
+  const { clusterName } = config.palette
+  const target = targetOf(options, context)
+  const source = openSource(config, requirePolicy(config, backup.policy), {
+    ...context,
+    ...(target ? { mongodb: target } : {}),
+  })
+  const progress = options.json ? () => undefined : progressPrinter(context)
+  const restoreOptions = {
+    signal,
+    onProgress: (state: SourceProgress) => progress({ type: 'run.progress', runId: '', ...state }),
+    ...(options.database ? { databases: options.database } : {}),
+  }
+  const plan = await planRestore(location, clusterName, backup, restoreOptions)
+  if (!options.json) stderr.write(formatPlan(plan, location.name, options))
+  if (options.dryRun) {
+    const { manifest: _, ...facts } = plan
+    if (options.json) printJson({ dryRun: true, backupId: backup.backupId, location: location.name, ...facts }, context)
+    return 0
+  }
+  progress({ type: 'run.stage', runId: '', stage: 'proving' })
+  await proveBeforeRestore(location, clusterName, backup, source, restoreOptions)
+  if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
+  progress({ type: 'run.stage', runId: '', stage: 'restoring' })
+  const outcome = await restoreBackup(location, clusterName, plan, source, restoreOptions)
+  progress({ type: 'run.stage', runId: '', stage: '' })
+  if (options.json) printJson({ backupId: backup.backupId, location: location.name, ...outcome }, context)
+  else {
+    for (const problem of outcome.problems) stderr.write(`Warning: ${problem}\n`)
+    context.stdout.write(
+      `restored ${backup.backupId} from ${location.name}: ${outcome.documents} documents in ` +
+        `${outcome.collections} collections, ${outcome.indexes} indexes\n`,
+    )
+  }
+  return outcome.problems.length === 0 ? 0 : 3
+}
+
+function targetOf({ toUriEnv }: RestoreCommand, { env }: CommandContext): MongodbConfig | undefined {
+  if (toUriEnv === undefined) return undefined
+  const uri = env[toUriEnv]
+  if (uri) return { uri: new Secret(uri) }
+  throw new Failure(`the environment variable ${toUriEnv} is not set`, {
+    code: 'config',
+    hint: '--to-uri-env takes the name of a variable that holds the connection string of the target.',
+  })
+}
+
+function formatPlan(plan: RestorePlan, location: string, { toUriEnv }: RestoreCommand): string {
+  const { manifest } = plan
+  const target = toUriEnv === undefined ? 'the MongoDB of the configuration' : `the MongoDB that ${toUriEnv} names`
+  return (
+    `Restore ${manifest.backup_id} (${manifest.started_at}) of ${manifest.cluster_name} from ${location}\n` +
+    `  into     ${target}\n` +
+    `  drops    ${plan.databases.join(', ')}\n` +
+    `  puts back ${plan.documents} documents (${formatBytes(plan.bytes)}) in ${plan.collections} collections\n` +
+    `  Palette must not write meanwhile: scale its workloads (not MongoDB) to 0 before you confirm.\n`
+  )
+}
+
+async function confirm(phrase: string, { stderr, readLine }: CommandContext): Promise<void> {
+  stderr.write(`\nThe backup is proven restorable. Type "${phrase}" to go on: `)
+  const typed = await readLine()
+  if (typed?.trim() === phrase) return
+  throw new Failure('restoring: it was not confirmed, nothing was changed', {
+    code: 'refused',
+    hint: `Type exactly "${phrase}", or give --yes.`,
+  })
+}

@@ -1,0 +1,111 @@
+import { readCatalog } from '../backup/catalog.ts'
+import type { Config } from '../config/config.ts'
+import { Failure, failureData, toFailure } from '../core/errors.ts'
+import type { Emit, RunKind, RunResult } from '../core/events.ts'
+import { validateLocation } from '../locations/validate.ts'
+import type { RunRequest } from '../runs/request.ts'
+import { decodeRequest } from '../runs/request.ts'
+import { openLocations } from './compose.ts'
+import type { CommandContext, ExitCode } from './context.ts'
+import { executeBackup } from './execute-backup.ts'
+import { exitCodeOf } from './outcome.ts'
+import type { ProcessHooks } from './program.ts'
+
+/**
+ * A run in a process of its own: takes one request as a line on standard input, tells what happens as JSON lines on
+ * standard output, and gives everything back to the system by ending.
+ */
+export async function runCommand(context: CommandContext, hooks: ProcessHooks): Promise<ExitCode> {
+  const emit: Emit = (event) => context.stdout.write(`${JSON.stringify(event)}\n`)
+  const request = decodeRequest((await context.readLine()) ?? '')
+  // The agent holds the other end open for as long as it lives: a run must not outlive it.
+  hooks.onInputEnd(() => hooks.stop(new Failure('stopped because the agent ended', { code: 'cancelled' })))
+  return exitCodeOf(await perform(request, emit, context))
+}
+
+async function perform(request: RunRequest, emit: Emit, context: CommandContext): Promise<RunResult> {
+  switch (request.kind) {
+    case 'backup':
+      return (await executeBackup({ ...request, emit }, context)).result
+    case 'catalog':
+      return await timed(request, emit, context, () => readCatalogs(request, emit, context))
+    case 'validate':
+      return await timed(request, emit, context, () => validate(request, emit, context))
+  }
+}
+
+async function timed(
+  { runId, kind }: { readonly runId: string; readonly kind: RunKind },
+  emit: Emit,
+  { clock, signal }: CommandContext,
+  task: () => Promise<RunResult>,
+): Promise<RunResult> {
+  const startedMs = clock.monotonicMs()
+  emit({ type: 'run.started', runId, kind, at: clock.now().toISOString() })
+  let result: RunResult
+  let failure: unknown
+  try {
+    result = await task()
+  } catch (thrown) {
+    failure = thrown
+    result = signal.aborted ? 'cancelled' : 'failed'
+  }
+  const ended = { at: clock.now().toISOString(), result, durationMs: clock.monotonicMs() - startedMs }
+  emit({ type: 'run.finished', runId, kind, ...ended, ...(failure ? { failure: failureData(failure) } : {}) })
+  return result
+}
+
+async function readCatalogs(
+  { runId, config }: { readonly runId: string; readonly config: Config },
+  emit: Emit,
+  { clock, signal }: CommandContext,
+): Promise<RunResult> {
+  const used = config.locations.map(({ name }) => name)
+  await using opened = await openLocations(config, used, clock)
+  let failures = opened.unusable.length
+  for (const { name, failure } of opened.unusable) {
+    emit({ type: 'catalog.failed', runId, location: name, failure: failureData(failure) })
+  }
+  const read = opened.usable.map(async (location) => {
+    try {
+      for (const { name: policy, backupLocations } of config.policies) {
+        if (!backupLocations.includes(location.name)) continue
+        const ref = { clusterName: config.palette.clusterName, policy }
+        const backups = await readCatalog(location, ref, { signal })
+        emit({ type: 'catalog.read', runId, policy, location: location.name, backups })
+      }
+    } catch (thrown) {
+      failures += 1
+      const failure = failureData(toFailure(thrown, `reading the catalog of ${location.name}`))
+      emit({ type: 'catalog.failed', runId, location: location.name, failure })
+    }
+  })
+  await Promise.all(read)
+  if (failures === 0) return 'success'
+  return failures < used.length ? 'partial' : 'failed'
+}
+
+async function validate(
+  request: Extract<RunRequest, { kind: 'validate' }>,
+  emit: Emit,
+  { clock, signal }: CommandContext,
+): Promise<RunResult> {
+  const { runId, config, location: name, permission } = request
+  await using opened = await openLocations(config, [name], clock)
+  const [unusable] = opened.unusable
+  if (unusable) {
+    const step = { name: 'open', ok: false, durationMs: 0, failure: failureData(unusable.failure) }
+    emit({ type: 'validate.step', runId, location: name, step })
+    return 'failed'
+  }
+  const [location] = opened.usable
+  if (!location) return 'failed'
+  const { ok } = await validateLocation(location, {
+    permission,
+    signal,
+    clock,
+    prefix: `${config.palette.clusterName}/`,
+    onStep: (step) => emit({ type: 'validate.step', runId, location: name, step }),
+  })
+  return ok ? 'success' : 'failed'
+}

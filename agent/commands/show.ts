@@ -1,0 +1,66 @@
+import { readManifest } from '../backup/catalog.ts'
+import type { Manifest } from '../backup/manifest.ts'
+import { formatBytes } from '../core/units.ts'
+import { openLocations } from './compose.ts'
+import { requireConfig } from './configuration.ts'
+import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
+import type { BackupFilter } from './find-backups.ts'
+import { findBackups, locationNames, pickBackup } from './find-backups.ts'
+import { printJson } from './outcome.ts'
+import { formatTable } from './table.ts'
+
+export interface ShowCommand extends CommonOptions, BackupFilter {
+  readonly backup: string
+}
+
+/** One backup's manifest. */
+export async function showCommand(options: ShowCommand, context: CommandContext): Promise<ExitCode> {
+  const config = await requireConfig(options, context)
+  const { signal, clock } = context
+  await using opened = await openLocations(config, locationNames(config, options), clock)
+  const found = await findBackups(config, opened, options, signal)
+  const { backup, location } = pickBackup(found, options.backup)
+  const { clusterName } = config.palette
+  const manifest = await readManifest(location, { clusterName }, backup, { signal })
+  const locations = found.backups
+    .filter((one) => one.backup.backupId === backup.backupId)
+    .map((one) => one.backup.location)
+  if (options.json) printJson({ locations, manifest }, context)
+  else context.stdout.write(formatManifest(manifest, locations))
+  return 0
+}
+
+function formatManifest(manifest: Manifest, locations: readonly string[]): string {
+  const facts = [
+    ['backup', manifest.backup_id],
+    ['installation', manifest.cluster_name],
+    ['policy', manifest.policy],
+    ['locations', locations.join(', ')],
+    ['result', manifest.result],
+    ['started', manifest.started_at],
+    ['finished', manifest.finished_at],
+    ['made by', `palette-backup ${manifest.tool_version}`],
+    ...manifest.warnings.map((warning) => ['warning', warning]),
+  ]
+  const lines = facts.map(([name = '', value]) => `${name.padEnd(14)}${value}`)
+  for (const artifact of manifest.artifacts) {
+    const { consistency, server_version, collections } = artifact.mongodb
+    const at = consistency.level === 'snapshot' ? `at ${consistency.at}` : `none: ${consistency.reason}`
+    lines.push(
+      '',
+      `${artifact.file}  ${formatBytes(artifact.stored_bytes)} (${formatBytes(artifact.bytes)} unpacked)`,
+      `  sha256       ${artifact.stored_sha256}`,
+      `  server       MongoDB ${server_version}`,
+      `  consistency  ${at}`,
+      '',
+    )
+    const rows = collections.map((one) => [
+      `  ${one.database}.${one.collection}`,
+      one.type,
+      String(one.documents),
+      formatBytes(one.bytes),
+    ])
+    lines.push(formatTable(['  COLLECTION', 'TYPE', 'DOCUMENTS', 'SIZE'], rows).trimEnd())
+  }
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, lstat, mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import type { FilesystemLocationConfig } from '../../config/config.ts'
+import { errnoOf, Failure, throwIfAborted } from '../../core/errors.ts'
+import { abortable } from '../abortable.ts'
+import { checkKey, checkPrefix } from '../key.ts'
+import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
+import { filesystemFailure } from './classify.ts'
+
+/** `<file>.<8 hexadecimal digits>.tmp`: what an unfinished put writes to. */
+const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/
+const READ_BYTES = 256 * 1024
+
+/** Objects as files below a folder of this machine: a mounted volume, NFS, a disk. */
+export async function openFilesystem(config: FilesystemLocationConfig): Promise<Location> {
+  const root = join(config.path, config.folder)
+  try {
+    await stat(config.path)
+    await mkdir(root, { recursive: true })
+    return new FilesystemLocation(config.name, await realpath(root))
+  } catch (cause) {
+    throw filesystemFailure(cause, `opening ${config.name} (${config.path})`)
+  }
+}
+
+class FilesystemLocation implements Location {
+  readonly name: string
+  readonly #root: string
+
+  constructor(name: string, root: string) {
+    this.name = name
+    this.#root = root
+  }
+
+  put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }> {
+    return this.#doing(`storing ${key}`, options, async () => {
+      checkKey(key)
+      const path = join(this.#root, key)
+      const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
+      await mkdir(dirname(path), { recursive: true })
+      await this.#stayInside(dirname(path))
+      await options.onLeftover?.({ key, handle: relative(this.#root, temporary) })
+      throwIfAborted(options.signal, `storing ${key}`)
+      try {
+        const sizeBytes = await writeWhole(temporary, body, options.signal)
+        await rename(temporary, path)
+        await syncFolder(dirname(path))
+        return { sizeBytes }
+      } catch (thrown) {
+        await rm(temporary, { force: true }).catch(() => undefined)
+        throw thrown
+      }
+    })
+  }
+
+  async *get(key: string, options: GetOptions): AsyncGenerator<Uint8Array> {
+    const doing = `reading ${key}`
+    let file: FileHandle | undefined
+    try {
+      checkKey(key)
+      throwIfAborted(options.signal, doing)
+      file = await open(join(this.#root, key))
+      await this.#stayInside(await realpath(join(this.#root, key)))
+      for (let position = options.offset ?? 0; ; ) {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position)
+        throwIfAborted(options.signal, doing)
+        if (bytesRead === 0) return
+        position += bytesRead
+        yield buffer.subarray(0, bytesRead)
+      }
+    } catch (cause) {
+      throw this.#failure(doing, cause)
+    } finally {
+      await file?.close()
+    }
+  }
+
+  list(prefix: string, options: CallOptions): Promise<Entry[]> {
+    return this.#doing(`listing ${prefix}`, options, async () => {
+      checkPrefix(prefix)
+      const entries: Entry[] = []
+      await this.#walk(join(this.#root, prefix), entries, options.signal)
+      return entries.sort((a, b) => (a.key < b.key ? -1 : 1))
+    })
+  }
+
+  delete(key: string, options: CallOptions): Promise<void> {
+    return this.#doing(`deleting ${key}`, options, async () => {
+      checkKey(key)
+      await this.#remove(join(this.#root, key))
+    })
+  }
+
+  stat(key: string, options: CallOptions): Promise<Entry | undefined> {
+    return this.#doing(`looking at ${key}`, options, async () => {
+      checkKey(key)
+      try {
+        const { size, mtime, ...found } = await lstat(join(this.#root, key))
+        return found.isFile() ? { key, sizeBytes: size, modified: mtime } : undefined
+      } catch (cause) {
+        if (isMissing(cause)) return undefined
+        throw cause
+      }
+    })
+  }
+
+  discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
+    return this.#doing(`cleaning up ${key}`, options, async () => {
+      checkKey(handle)
+      if (!TEMPORARY.test(handle)) throw new Failure(`${handle} is no temporary file of ours`, { code: 'internal' })
+      await this.#remove(join(this.#root, handle))
+    })
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open between calls.
+  }
+
+  async #remove(path: string): Promise<void> {
+    await rm(path, { force: true })
+    await syncFolder(dirname(path)).catch((cause) => {
+      if (!isMissing(cause)) throw cause
+    })
+  }
+
+  async #walk(folder: string, entries: Entry[], signal: AbortSignal): Promise<void> {
+    const directory = await opendir(folder).catch((cause) => {
+      if (isMissing(cause)) return undefined
+      throw cause
+    })
+    if (!directory) return
+    for await (const found of directory) {
+      throwIfAborted(signal, 'listing')
+      const path = join(folder, found.name)
+      // Links are not followed: they could leave the root, or lead in a circle.
+      if (found.isDirectory()) await this.#walk(path, entries, signal)
+      else if (found.isFile() && !TEMPORARY.test(found.name)) await this.#add(path, entries)
+    }
+  }
+
+  async #add(path: string, entries: Entry[]): Promise<void> {
+    try {
+      const { size, mtime } = await lstat(path)
+      entries.push({ key: relative(this.#root, path).split(sep).join('/'), sizeBytes: size, modified: mtime })
+    } catch (cause) {
+      // Deleted by somebody while it was being listed.
+      if (!isMissing(cause)) throw cause
+    }
+  }
+
+  async #stayInside(path: string): Promise<void> {
+    const real = await realpath(path)
+    if (real === this.#root || real.startsWith(`${this.#root}${sep}`)) return
+    throw new Failure(`it leads out of ${this.#root} through a link`, { code: 'refused' })
+  }
+
+  async #doing<T>(doing: string, { signal }: CallOptions, task: () => Promise<T>): Promise<T> {
+    try {
+      throwIfAborted(signal, doing)
+      return await task()
+    } catch (cause) {
+      throw this.#failure(doing, cause)
+    }
+  }
+
+  #failure(doing: string, cause: unknown): Failure {
+    return filesystemFailure(cause, `${doing} in ${this.name} (${this.#root})`)
+  }
+}
+
+/** Writes and flushes; what `rename` makes visible must be on the disk by then. */
+async function writeWhole(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+  await using file = await open(path, 'wx', 0o640)
+  let written = 0
+  for await (const chunk of abortable(body, signal, 'writing')) {
+    for (let start = 0; start < chunk.length; ) {
+      const { bytesWritten } = await file.write(chunk, start)
+      start += bytesWritten
+    }
+    written += chunk.length
+  }
+  throwIfAborted(signal, 'writing')
+  await file.sync()
+  const { size } = await file.stat()
+  if (size === written) return size
+  throw new Failure(`the file has ${size} bytes, ${written} were written`, { code: 'damaged' })
+}
+
+/** A rename is only safe from a power cut once the folder has been flushed. */
+async function syncFolder(path: string): Promise<void> {
+  await using folder = await open(path)
+  await folder.sync().catch((cause) => {
+    // Some network filesystems cannot flush a folder; there the rename itself is the promise.
+    if (errnoOf(cause) !== 'EINVAL' && errnoOf(cause) !== 'ENOTSUP') throw cause
+  })
+}
+
+function isMissing(cause: unknown): boolean {
+  return errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR'
+}

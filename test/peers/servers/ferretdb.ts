@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
+import { freePort } from './free-port.ts'
+import { peerBinary } from './peer.ts'
+
+export interface FerretDb extends AsyncDisposable {
+  readonly uri: string
+  stop(): Promise<void>
+}
+
+/** FerretDB 1 over SQLite in a folder of its own: a MongoDB-wire server that this project did not write. */
+export async function startFerretDb(): Promise<FerretDb> {
+  const folder = await mkdtemp(join(tmpdir(), 'palette-backup-ferretdb-'))
+  const port = await freePort()
+  const child = spawn(peerBinary('ferretdb'), ['-listen', `127.0.0.1:${port}`, '-dir', folder], { stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 20_000 })
+  try {
+    await client.db('admin').command({ ping: 1 })
+  } finally {
+    await client.close()
+  }
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM')
+    await ended
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { uri, stop, [Symbol.asyncDispose]: stop }
+}
