@@ -96,8 +96,8 @@ class FilesystemLocation implements Location {
     return this.#doing(`looking at ${key}`, options, async () => {
       checkKey(key)
       try {
-        const { size, mtime, ...found } = await lstat(join(this.#root, key))
-        return found.isFile() ? { key, sizeBytes: size, modified: mtime } : undefined
+        const found = await lstat(join(this.#root, key))
+        return found.isFile() ? { key, sizeBytes: found.size, modified: found.mtime } : undefined
       } catch (cause) {
         if (isMissing(cause)) return undefined
         throw cause
@@ -173,7 +173,7 @@ class FilesystemLocation implements Location {
 async function writeWhole(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
   await using file = await open(path, 'wx', 0o640)
   let written = 0
-  for await (const chunk of abortable(body, signal, 'writing')) {
+  for await (const chunk of abortable(body, signal)) {
     for (let start = 0; start < chunk.length; ) {
       const { bytesWritten } = await file.write(chunk, start)
       start += bytesWritten

@@ -4,11 +4,11 @@ import { systemClock } from '../../../agent/core/clock.ts'
 import { Secret } from '../../../agent/core/secret.ts'
 import { createMongodbSource } from '../../../agent/sources/mongodb/mongodb-source.ts'
 import type { MongodbFacts } from '../../../agent/sources/source.ts'
+import { contentsOf } from '../../support/contents.ts'
 import { paletteCollections } from '../../support/mongodb/palette-data.ts'
 import { seedStore } from '../../support/mongodb/palette-load.ts'
 import { type MongodbDouble, type MongodbOptions, startMongodb } from '../../support/mongodb/server.ts'
 import { collect, errorOf, sliced, streamOf } from '../../support/streams.ts'
-import { contentsOf } from './contents.ts'
 
 const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
 const doubles: MongodbDouble[] = []
