@@ -1,34 +1,71 @@
-import { throwIfAborted } from '../core/errors.ts'
+import type { Clock } from '../core/clock.ts'
 
-/** The chunks of a body until the signal is aborted: then it rejects at once, even while the body keeps it waiting. */
+export interface SilenceOptions {
+  readonly clock: Clock
+  /** Longest wait for one chunk. The time in which the consumer is busy does not count. */
+  readonly limitMs: number
+  readonly failure: () => Error
+}
+
+/**
+ * The same stream, but waiting for its next chunk ends as soon as the signal is aborted, even if the stream never
+ * yields again; rejects with the signal's reason. Leaving it early returns the stream without waiting for that.
+ */
 export async function* abortable(
-  body: AsyncIterable<Uint8Array>,
+  stream: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-  doing: string,
+  silence?: SilenceOptions,
 ): AsyncGenerator<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]()
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = (): void => aborted.reject(signal.reason)
-  aborted.promise.catch(() => undefined)
-  signal.addEventListener('abort', onAbort, { once: true })
+  const iterator = stream[Symbol.asyncIterator]()
+  // A promise per chunk: racing against one that lives as long as the stream would collect a reaction for every chunk.
+  let interrupt: (reason: unknown) => void = () => undefined
+  const abort = (): void => interrupt(signal.reason)
+  const watch = silence && watchSilence(silence, (failure) => interrupt(failure))
+  signal.addEventListener('abort', abort, { once: true })
   let ended = false
   try {
-    for (;;) {
-      throwIfAborted(signal, doing)
-      const { value, done } = await Promise.race([iterator.next(), aborted.promise])
-      throwIfAborted(signal, doing)
-      if (done) {
+    while (true) {
+      if (signal.aborted) throw signal.reason
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        interrupt = reject
+        watch?.waiting(true)
+        iterator.next().then(resolve, reject)
+      })
+      watch?.waiting(false)
+      if (next.done) {
         ended = true
         return
       }
-      yield value
+      yield next.value
     }
-  } catch (thrown) {
-    throwIfAborted(signal, doing)
-    throw thrown
   } finally {
-    signal.removeEventListener('abort', onAbort)
-    // Not awaited: a body that hangs would hang here as well.
-    if (!ended) void iterator.return?.()?.then(undefined, () => undefined)
+    signal.removeEventListener('abort', abort)
+    watch?.stop()
+    // Not awaited: a generator that is stuck inside next() never answers to return().
+    if (!ended) void Promise.resolve(iterator.return?.()).catch(() => undefined)
+  }
+}
+
+interface Watch {
+  waiting(now: boolean): void
+  stop(): void
+}
+
+/** Looks in every quarter of the limit, so that a fast stream does not pay for a timer per chunk. */
+function watchSilence({ clock, limitMs, failure }: SilenceOptions, report: (failure: Error) => void): Watch {
+  const ended = new AbortController()
+  let sinceMs: number | undefined
+  const look = async (): Promise<void> => {
+    while (sinceMs === undefined || clock.monotonicMs() - sinceMs < limitMs) {
+      await clock.sleep(limitMs / 4, { signal: ended.signal, unref: true })
+    }
+    report(failure())
+  }
+  look().catch(() => undefined)
+  return {
+    waiting(now) {
+      sinceMs = now ? clock.monotonicMs() : undefined
+    },
+    stop: () => ended.abort(),
   }
 }

@@ -1,27 +1,34 @@
 import type { LocationConfig } from '../config/config.ts'
 import type { Clock } from '../core/clock.ts'
-import { openFilesystem } from './filesystem/filesystem-location.ts'
-import { openFtp } from './ftp/ftp-location.ts'
 import type { Location } from './location.ts'
+import type { Retry } from './retry.ts'
+import { createRetry } from './retry.ts'
 import { retrying } from './retrying.ts'
-import { openS3 } from './s3/s3-location.ts'
 
 export interface OpenOptions {
   readonly clock: Clock
 }
 
-/** Every kind of location there is, and the one place where decorators are stacked. */
+/** Every kind of location there is, and the one place where decorators are stacked and retries are decided. */
 export async function openLocation(config: LocationConfig, { clock }: OpenOptions): Promise<Location> {
-  return retrying(await openPlain(config, clock), { clock })
+  const retry = createRetry({ clock })
+  return retrying(await openPlain(config, clock, retry), retry)
 }
 
-function openPlain(config: LocationConfig, clock: Clock): Promise<Location> {
+/** Each is loaded only where it is used: the S3 SDK alone costs a process 16 MB. */
+async function openPlain(config: LocationConfig, clock: Clock, retry: Retry): Promise<Location> {
   switch (config.storageProvider) {
-    case 's3':
-      return openS3(config, { clock })
-    case 'ftp':
-      return openFtp(config, { clock })
-    case 'filesystem':
-      return openFilesystem(config)
+    case 's3': {
+      const { openS3 } = await import('./s3/s3-location.ts')
+      return await openS3(config, { clock, retry })
+    }
+    case 'ftp': {
+      const { openFtp } = await import('./ftp/ftp-location.ts')
+      return await openFtp(config)
+    }
+    case 'filesystem': {
+      const { openFilesystem } = await import('./filesystem/filesystem-location.ts')
+      return await openFilesystem(config)
+    }
   }
 }

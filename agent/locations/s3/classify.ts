@@ -1,0 +1,98 @@
+import { Failure, isAbort, toFailure } from '../../core/errors.ts'
+import { networkFailure } from '../classify-network.ts'
+
+export interface S3Place {
+  readonly bucket: string
+  readonly region: string
+}
+
+interface S3ErrorFacts {
+  readonly name: string
+  readonly status: number | undefined
+  readonly reason: string
+}
+
+const CREDENTIALS_REFUSED = new Set([
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'ExpiredToken',
+  'InvalidToken',
+  'TokenRefreshRequired',
+  'InvalidClientTokenId',
+  'CredentialsProviderError',
+])
+const FULL = new Set(['XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage', 'XMinioAdminBucketQuotaExceeded'])
+const BUSY = new Set([
+  'SlowDown',
+  'ServiceUnavailable',
+  'InternalError',
+  'RequestTimeout',
+  'Throttling',
+  'ThrottlingException',
+])
+const WRONG_REGION = new Set([
+  'AuthorizationHeaderMalformed',
+  'PermanentRedirect',
+  'IllegalLocationConstraintException',
+])
+
+/**
+ * What an S3 call rejected with, as a Failure. Goes by code and HTTP status before the message: many servers send no
+ * text, and HTML pages of proxies arrive as parse errors with the status beside them.
+ */
+export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failure {
+  if (thrown instanceof Failure) return thrown
+  if (isAbort(thrown)) return toFailure(thrown, doing)
+  const network = networkFailure(thrown, doing)
+  if (network) return network
+  const { name, status, reason } = errorFacts(thrown)
+  const fail = (options: Omit<ConstructorParameters<typeof Failure>[1], 'cause'>, text = reason): Failure =>
+    new Failure(`${doing}: ${text}`, { ...options, cause: thrown })
+  if (name === 'TimeoutError') return fail({ code: 'unreachable', retryable: true }, 'no answer in time')
+  if (CREDENTIALS_REFUSED.has(name)) {
+    return fail({ code: 'auth', hint: 'Check access_key and secret_key, or what supplies the credentials.' })
+  }
+  if (name === 'RequestTimeTooSkewed') {
+    return fail({ code: 'auth', hint: 'The clocks of this machine and of the server differ: correct the wrong one.' })
+  }
+  if (WRONG_REGION.has(name) || status === 301) {
+    return fail({ code: 'config', hint: `Check region (${place.region}) and s3_url: the bucket is served elsewhere.` })
+  }
+  if (name === 'NoSuchBucket') {
+    return fail({ code: 'not_found', hint: `Create the bucket ${place.bucket}, or correct bucket_name.` })
+  }
+  if (FULL.has(name) || status === 507) return fail({ code: 'no_space', hint: 'Free space, or raise the quota.' })
+  if (name === 'AccessDenied' || status === 401 || status === 403) {
+    return fail({ code: 'permission', hint: `Allow the action on the bucket ${place.bucket} and on what is in it.` })
+  }
+  if (status === 404) return fail({ code: 'not_found' })
+  if (status === 413)
+    return fail({ code: 'unsupported', hint: 'A proxy before the server limits the size of requests.' })
+  if (status === 501) return fail({ code: 'unsupported' })
+  if (BUSY.has(name) || status === 429 || (status !== undefined && status >= 500)) {
+    return fail({ code: 'unavailable', retryable: true })
+  }
+  return fail({ code: 'internal' })
+}
+
+/** The name of the error, which is S3's error code wherever the server sent one. */
+export function s3ErrorName(thrown: unknown): string {
+  return errorFacts(thrown).name
+}
+
+export function httpStatusOf(thrown: unknown): number | undefined {
+  return errorFacts(thrown).status
+}
+
+function errorFacts(thrown: unknown): S3ErrorFacts {
+  if (!(thrown instanceof Error)) return { name: '', status: undefined, reason: String(thrown) }
+  const metadata = '$metadata' in thrown ? thrown.$metadata : undefined
+  const status =
+    typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata
+      ? Number(metadata.httpStatusCode) || undefined
+      : undefined
+  const named = thrown.name === 'Error' || thrown.name.startsWith('Unknown') ? '' : thrown.name
+  const text = thrown.message.startsWith('Unknown') || thrown.message === named ? '' : thrown.message
+  const answered = status === undefined ? [] : [`HTTP ${status}`]
+  return { name: named, status, reason: [...answered, named, text].filter((part) => part !== '').join(', ') }
+}

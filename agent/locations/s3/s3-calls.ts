@@ -1,0 +1,221 @@
+import { Readable } from 'node:stream'
+import type { ChecksumAlgorithm, CompletedPart } from '@aws-sdk/client-s3'
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import type { S3LocationConfig } from '../../config/config.ts'
+import type { Clock } from '../../core/clock.ts'
+import { withTimeout } from '../../core/clock.ts'
+import { Failure, throwIfAborted } from '../../core/errors.ts'
+import { ChecksumMode } from './checksum-mode.ts'
+import { httpStatusOf, s3ErrorName, s3Failure } from './classify.ts'
+import { createClient } from './client.ts'
+
+/** What every call is told: how its failures begin, and when to stop. */
+export interface Call {
+  readonly doing: string
+  readonly signal: AbortSignal
+}
+
+export interface ObjectFacts {
+  readonly sizeBytes: number
+  readonly modified?: Date
+  readonly etag?: string
+}
+
+export interface ListedObject extends ObjectFacts {
+  readonly key: string
+}
+
+export interface ListPage {
+  readonly objects: readonly ListedObject[]
+  readonly truncated: boolean
+  readonly next?: string
+}
+
+export interface Download {
+  readonly body: Readable
+  /** Bytes that are to come, where the server says so. */
+  readonly length?: number
+}
+
+export interface S3CallsOptions {
+  readonly clock: Clock
+  readonly silenceMs: number
+}
+
+/**
+ * The requests that Palette's documented IAM policy allows, and no others: GetObject, ListBucket, DeleteObject,
+ * PutObject, AbortMultipartUpload, ListMultipartUploadParts. Each is made once; keys are those of the bucket.
+ */
+export class S3Calls {
+  readonly #config: S3LocationConfig
+  readonly #options: S3CallsOptions
+  readonly #checksums = new ChecksumMode()
+  readonly #client: S3Client
+  /** Without a limit for silence on the socket: a reader that pauses a download is not the server's fault. */
+  readonly #downloads: S3Client
+
+  constructor(config: S3LocationConfig, options: S3CallsOptions) {
+    this.#config = config
+    this.#options = options
+    this.#client = createClient(config, { checksums: this.#checksums, silenceMs: options.silenceMs })
+    this.#downloads = createClient(config, { checksums: this.#checksums, silenceMs: 0 })
+  }
+
+  async putObject(key: string, body: Buffer, call: Call): Promise<string | undefined> {
+    const input = { ...this.#object(key), ...this.#encryption(), Body: body }
+    const { ETag } = await this.#run(call, (options) => this.#client.send(new PutObjectCommand({ ...input }), options))
+    return ETag || undefined
+  }
+
+  /** Undefined when there is no such object, or no such bucket: the answer to HEAD does not tell them apart. */
+  async headObject(key: string, call: Call): Promise<ObjectFacts | undefined> {
+    try {
+      const found = await this.#run(call, (options) =>
+        this.#client.send(new HeadObjectCommand(this.#object(key)), options),
+      )
+      return { ...facts(found.ContentLength, found.LastModified, call), ...(found.ETag ? { etag: found.ETag } : {}) }
+    } catch (thrown) {
+      if (thrown instanceof Failure && httpStatusOf(thrown.cause) === 404) return undefined
+      throw thrown
+    }
+  }
+
+  /** Undefined when the object has no byte at the offset. */
+  async getObject(key: string, offset: number, call: Call): Promise<Download | undefined> {
+    const range = offset > 0 ? { Range: `bytes=${offset}-` } : {}
+    const { clock, silenceMs } = this.#options
+    const late = (): Failure =>
+      new Failure(`${call.doing}: no answer in time`, { code: 'unreachable', retryable: true })
+    try {
+      const found = await withTimeout(clock, silenceMs, call.signal, late, (signal) =>
+        this.#run({ ...call, signal }, (options) =>
+          this.#downloads.send(new GetObjectCommand({ ...this.#object(key), ...range }), options),
+        ),
+      )
+      if (!(found.Body instanceof Readable)) throw unexpected(call, 'without a body')
+      if (offset > 0 && !found.ContentRange?.startsWith(`bytes ${offset}-`)) {
+        found.Body.destroy()
+        throw new Failure(`${call.doing}: the server does not give parts of objects`, { code: 'unsupported' })
+      }
+      return { body: found.Body, ...(found.ContentLength === undefined ? {} : { length: found.ContentLength }) }
+    } catch (thrown) {
+      if (thrown instanceof Failure && httpStatusOf(thrown.cause) === 416) return undefined
+      throw thrown
+    }
+  }
+
+  async listPage(prefix: string, token: string | undefined, call: Call, limit?: number): Promise<ListPage> {
+    const found = await this.#run(call, (options) => {
+      const more = {
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+        ...(limit === undefined ? {} : { MaxKeys: limit }),
+      }
+      const command = new ListObjectsV2Command({ Bucket: this.#config.bucketName, Prefix: prefix, ...more })
+      return this.#client.send(command, options)
+    })
+    const objects = (found.Contents ?? []).map(({ Key, Size, LastModified }) => {
+      if (Key === undefined) throw unexpected(call, 'with an object that has no key')
+      return { key: Key, ...facts(Size, LastModified, call) }
+    })
+    const next = found.NextContinuationToken
+    return { objects, truncated: found.IsTruncated ?? false, ...(next === undefined ? {} : { next }) }
+  }
+
+  async deleteObject(key: string, call: Call): Promise<void> {
+    await this.#run(call, (options) => this.#client.send(new DeleteObjectCommand(this.#object(key)), options))
+  }
+
+  /** The id of a new upload. */
+  async createUpload(key: string, call: Call): Promise<string> {
+    const { UploadId } = await this.#run(call, (options) => {
+      const checksum: { ChecksumAlgorithm?: ChecksumAlgorithm } =
+        this.#checksums.current === 'WHEN_SUPPORTED' ? { ChecksumAlgorithm: 'CRC32' } : {}
+      const input = { ...this.#object(key), ...this.#encryption(), ...checksum }
+      return this.#client.send(new CreateMultipartUploadCommand(input), options)
+    })
+    if (!UploadId) throw unexpected(call, 'without an upload id')
+    return UploadId
+  }
+
+  async uploadPart(key: string, uploadId: string, number: number, body: Buffer, call: Call): Promise<CompletedPart> {
+    const input = { ...this.#object(key), UploadId: uploadId, PartNumber: number, Body: body }
+    const { ETag, ChecksumCRC32 } = await this.#run(call, (options) =>
+      this.#client.send(new UploadPartCommand({ ...input }), options),
+    )
+    if (!ETag) throw unexpected(call, `to part ${number} without an ETag`)
+    return { PartNumber: number, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) }
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly CompletedPart[],
+    call: Call,
+  ): Promise<string | undefined> {
+    const input = { ...this.#object(key), UploadId: uploadId, MultipartUpload: { Parts: [...parts] } }
+    const { ETag } = await this.#run(call, (options) =>
+      this.#client.send(new CompleteMultipartUploadCommand({ ...input }), options),
+    )
+    return ETag || undefined
+  }
+
+  /** Succeeds when there is no such upload any more. */
+  async abortUpload(key: string, uploadId: string, call: Call): Promise<void> {
+    const input = { ...this.#object(key), UploadId: uploadId }
+    try {
+      await this.#run(call, (options) => this.#client.send(new AbortMultipartUploadCommand(input), options))
+    } catch (thrown) {
+      if (isNoSuchUpload(thrown)) return
+      throw thrown
+    }
+  }
+
+  close(): void {
+    this.#client.destroy()
+    this.#downloads.destroy()
+  }
+
+  async #run<T>({ doing, signal }: Call, request: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
+    throwIfAborted(signal, doing)
+    try {
+      return await this.#checksums.run(() => request({ abortSignal: signal }))
+    } catch (thrown) {
+      throwIfAborted(signal, doing)
+      throw s3Failure(thrown, doing, { bucket: this.#config.bucketName, region: this.#config.region })
+    }
+  }
+
+  #object(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#config.bucketName, Key: key }
+  }
+
+  #encryption(): { ServerSideEncryption?: 'AES256' | 'aws:kms' } {
+    const { serverSideEncryption } = this.#config
+    return serverSideEncryption === undefined ? {} : { ServerSideEncryption: serverSideEncryption }
+  }
+}
+
+/** radosgw says NoSuchKey for an upload that was aborted before. */
+export function isNoSuchUpload(thrown: unknown): boolean {
+  return thrown instanceof Failure && ['NoSuchUpload', 'NoSuchKey'].includes(s3ErrorName(thrown.cause))
+}
+
+function facts(size: number | undefined, modified: Date | undefined, call: Call): ObjectFacts {
+  if (size === undefined) throw unexpected(call, 'without a size')
+  return { sizeBytes: size, ...(modified === undefined ? {} : { modified }) }
+}
+
+function unexpected({ doing }: Call, how: string): Failure {
+  return new Failure(`${doing}: the server answered ${how}`, { code: 'unavailable', retryable: true })
+}

@@ -1,0 +1,157 @@
+import type { S3LocationConfig } from '../../config/config.ts'
+import type { Clock } from '../../core/clock.ts'
+import { Failure, throwIfAborted, toFailure } from '../../core/errors.ts'
+import { MINUTE_MS } from '../../core/units.ts'
+import { abortable } from '../abortable.ts'
+import { checkKey, checkPrefix, sortEntries } from '../key.ts'
+import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
+import { isReplayable } from '../location.ts'
+import type { Retry } from '../retry.ts'
+import { s3Failure } from './classify.ts'
+import type { Call, ObjectFacts, S3CallsOptions } from './s3-calls.ts'
+import { S3Calls } from './s3-calls.ts'
+import { upload } from './upload.ts'
+
+export interface S3LocationOptions {
+  readonly clock: Clock
+  /** How a request is repeated when the put it belongs to cannot be: its part is still at hand. */
+  readonly retry: Retry
+  /** Give up on a connection on which nothing moved for so long. Default: a minute. */
+  readonly silenceMs?: number
+}
+
+/** Rejects for a configuration that cannot work; makes no connection yet. */
+export async function openS3(config: S3LocationConfig, options: S3LocationOptions): Promise<Location> {
+  return new S3Location(config, options)
+}
+
+/** A folder of an S3 bucket. Single requests and completed multipart uploads are atomic on every S3. */
+class S3Location implements Location {
+  readonly name: string
+  readonly #config: S3LocationConfig
+  readonly #options: S3LocationOptions & S3CallsOptions
+  readonly #calls: S3Calls
+  /** Empty, or ends in `/`. */
+  readonly #root: string
+
+  constructor(config: S3LocationConfig, options: S3LocationOptions) {
+    this.name = config.name
+    this.#config = config
+    this.#options = { silenceMs: MINUTE_MS, ...options }
+    this.#root = config.folder === '' ? '' : `${config.folder}/`
+    this.#calls = new S3Calls(config, this.#options)
+  }
+
+  async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }> {
+    checkKey(key)
+    const call = this.#call('storing', key, options)
+    // A body that can be read again has its retries around the whole put.
+    const retry: Retry = isReplayable(body) ? (task) => task(1) : this.#options.retry
+    try {
+      const onUpload = async (handle: string): Promise<void> => await options.onLeftover?.({ key, handle })
+      const { sent, etag } = await upload(this.#calls, this.#root + key, body, call, { retry, onUpload })
+      const kept = await retry(() => this.#calls.headObject(this.#root + key, call), call.signal)
+      // Another size under another ETag: somebody stored an object of his own after ours had been whole.
+      const replaced = kept?.etag !== undefined && etag !== undefined && kept.etag !== etag
+      if (kept?.sizeBytes === sent || replaced) return { sizeBytes: sent }
+      const found = kept ? `has ${kept.sizeBytes} bytes` : 'is not there'
+      throw new Failure(`${call.doing}: ${sent} bytes were sent and accepted, but the object ${found}`, {
+        code: 'damaged',
+        retryable: true,
+      })
+    } catch (thrown) {
+      throwIfAborted(options.signal, call.doing)
+      throw toFailure(thrown, call.doing)
+    }
+  }
+
+  async *get(key: string, { signal, offset = 0 }: GetOptions): AsyncGenerator<Uint8Array> {
+    checkKey(key)
+    const call = this.#call('reading', key, { signal })
+    const download = await this.#calls.getObject(this.#root + key, offset, call)
+    if (!download) return
+    const { clock, silenceMs: limitMs } = this.#options
+    const failure = (reason: string): Failure =>
+      new Failure(`${call.doing}: ${reason}`, { code: 'unreachable', retryable: true })
+    const silent = (): Failure => failure(`no byte for ${limitMs / 1000} seconds`)
+    let received = 0
+    try {
+      for await (const chunk of abortable(download.body, signal, { clock, limitMs, failure: silent })) {
+        received += chunk.length
+        yield chunk
+      }
+    } catch (thrown) {
+      throwIfAborted(signal, call.doing)
+      throw s3Failure(thrown, call.doing, { bucket: this.#config.bucketName, region: this.#config.region })
+    } finally {
+      download.body.destroy()
+    }
+    if (download.length !== undefined && received !== download.length) {
+      throw failure(`it ended after ${received} of ${download.length} bytes`)
+    }
+  }
+
+  async list(prefix: string, options: CallOptions): Promise<Entry[]> {
+    checkPrefix(prefix)
+    const call = this.#call('listing', prefix, options)
+    const entries: Entry[] = []
+    const seen = new Set<string>()
+    let token: string | undefined
+    do {
+      const page = await this.#calls.listPage(this.#root + prefix, token, call)
+      for (const { key, ...facts } of page.objects) {
+        // Consoles make empty objects that end in "/" to show folders.
+        if (!key.endsWith('/')) entries.push(entryOf(key.slice(this.#root.length), facts))
+      }
+      token = page.truncated ? page.next : undefined
+      if (page.truncated && (token === undefined || seen.has(token))) {
+        throw new Failure(`${call.doing}: the server cut the listing short and does not say where to go on`, {
+          code: 'unavailable',
+          retryable: true,
+        })
+      }
+      if (token !== undefined) seen.add(token)
+    } while (token !== undefined)
+    return sortEntries(entries)
+  }
+
+  async delete(key: string, options: CallOptions): Promise<void> {
+    checkKey(key)
+    const call = this.#call('deleting', key, options)
+    await this.#calls.deleteObject(this.#root + key, call)
+    if (!(await this.#calls.headObject(this.#root + key, call))) return
+    throw new Failure(`${call.doing}: the server accepted it, but the object is still there`, {
+      code: 'unavailable',
+      retryable: true,
+    })
+  }
+
+  async stat(key: string, options: CallOptions): Promise<Entry | undefined> {
+    checkKey(key)
+    const call = this.#call('looking up', key, options)
+    const found = await this.#calls.headObject(this.#root + key, call)
+    if (found) return entryOf(key, found)
+    // Rejects where it is the bucket that is not there.
+    await this.#calls.listPage(this.#root + key, undefined, call, 1)
+    return undefined
+  }
+
+  async discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
+    checkKey(key)
+    await this.#calls.abortUpload(this.#root + key, handle, this.#call('discarding an upload of', key, options))
+  }
+
+  async close(): Promise<void> {
+    this.#calls.close()
+  }
+
+  #call(verb: string, what: string, { signal }: CallOptions): Call {
+    const doing = `${verb} ${what || 'everything'} in ${this.name}`
+    throwIfAborted(signal, doing)
+    return { doing, signal }
+  }
+}
+
+function entryOf(key: string, { sizeBytes, modified }: ObjectFacts): Entry {
+  return { key, sizeBytes, ...(modified === undefined ? {} : { modified }) }
+}
