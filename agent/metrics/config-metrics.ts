@@ -8,6 +8,8 @@ export interface ConfigSources {
 
 export interface ReloadRecorder {
   onApplied(digest: string): void
+  /** The file, read again, is what is in force. */
+  onUnchanged(): void
   onRefused(): void
 }
 
@@ -56,6 +58,9 @@ export function declareConfigMetrics(registry: Registry, { version, now }: Confi
       lastOk = true
       lastAppliedAt = now()
       applied += 1
+    },
+    onUnchanged() {
+      lastOk = true
     },
     onRefused() {
       lastOk = false

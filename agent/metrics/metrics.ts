@@ -20,7 +20,7 @@ export interface ScheduleFacts {
   nextRun(policy: string): Date | undefined
   /** The longest time in milliseconds between two due times. */
   expectedIntervalMs(policy: string): number
-  readonly lastTick: Date | undefined
+  lastTick(): Date | undefined
 }
 
 export interface ConfigFacts {
@@ -36,6 +36,8 @@ export interface Metrics {
   /** A due time of the policy came while its last backup was still under way. */
   onSkipped(policy: string): void
   onApplied(config: ConfigFacts): void
+  /** The file, read again, is what is in force: an edit that was refused has been taken back. */
+  onUnchanged(): void
   onRefused(): void
   /** The text that Prometheus scrapes, and its content type. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>
@@ -65,6 +67,7 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
       catalogs.keepOnly([...runs.pairs()].map(([policy, location]) => ({ policy, location })))
       reloads.onApplied(config.digest)
     },
+    onUnchanged: () => reloads.onUnchanged(),
     onRefused: () => reloads.onRefused(),
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   }

@@ -28,6 +28,6 @@ export function declareScheduleMetrics(registry: Registry, { runs, schedule }: S
   declareGauge(registry, {
     name: 'scheduler_last_tick_timestamp_seconds',
     help: 'When the scheduler last looked at the clock, in seconds since 1970. It does so at least every 30 seconds.',
-    read: () => [[{}, toSeconds(schedule.lastTick)]],
+    read: () => [[{}, toSeconds(schedule.lastTick())]],
   })
 }

@@ -23,7 +23,7 @@ beforeEach(() => {
     schedule: {
       nextRun: (policy) => (policy === 'nightly' ? new Date('2026-11-24T02:00:00Z') : undefined),
       expectedIntervalMs: () => DAY_MS,
-      lastTick: new Date(START),
+      lastTick: () => new Date(START),
     },
   })
   metrics.onApplied(CONFIG)
@@ -320,5 +320,13 @@ describe('a reload', () => {
     expect(await sample('config_info{digest="aa11"}')).toBe(1)
     metrics.onApplied(CONFIG)
     expect(await sample('config_last_reload_successful')).toBe(1)
+  })
+
+  it('that is refused and taken back leaves no trace in the state', async () => {
+    metrics.onRefused()
+    metrics.onUnchanged()
+    expect(await sample('config_last_reload_successful')).toBe(1)
+    expect(await sample('config_reloads_total{result="applied"}')).toBe(1)
+    expect(await sample('config_reloads_total{result="refused"}')).toBe(1)
   })
 })

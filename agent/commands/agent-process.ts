@@ -1,0 +1,258 @@
+import type { Config, PolicyConfig } from '../config/config.ts'
+import type { Diagnostic } from '../core/diagnostics.ts'
+import { formatPath } from '../core/diagnostics.ts'
+import { failureData } from '../core/errors.ts'
+import { createEvents } from '../core/events.ts'
+import { SECOND_MS } from '../core/units.ts'
+import type { ReloadReport, StartedBackup } from '../http/agent-view.ts'
+import { createApp } from '../http/app.ts'
+import type { HttpServer } from '../http/server.ts'
+import { startServer } from '../http/server.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { createMetrics } from '../metrics/metrics.ts'
+import { RunPool } from '../runs/run-pool.ts'
+import { expectedIntervalMs } from '../schedule/due.ts'
+import { Scheduler } from '../schedule/scheduler.ts'
+import { CatalogReader } from './agent-catalogs.ts'
+import { locationDiagnostics, validateLocations } from './agent-locations.ts'
+import { failureFields, logEvents } from './agent-log.ts'
+import { createView } from './agent-view.ts'
+import type { CommandContext } from './context.ts'
+
+/** What runs get to stop by themselves when the agent stops. */
+const RUN_GRACE_MS = 30 * SECOND_MS
+
+export interface LoadedConfig {
+  /** Undefined when there are errors among the diagnostics. */
+  readonly config?: Config
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/** What the agent needs to know of the thing that reads the configuration file again. */
+export interface Reloading {
+  /** Begins to watch the file. */
+  start(): void
+  /** Reads it now; resolves when the outcome has been told to the hooks. */
+  reload(): Promise<ReloadReport>
+  stop(): Promise<void>
+}
+
+export interface ReloadHooks {
+  readonly initial: Config
+  /** The last word before a configuration is applied: errors among the diagnostics refuse it. */
+  readonly check: (
+    next: Config,
+    changedLocations: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<readonly Diagnostic[]>
+  /** Must not fail. */
+  readonly apply: (next: Config) => void
+  /** Every outcome, whoever asked for the reload. */
+  readonly onReport: (report: ReloadReport) => void
+}
+
+export interface AgentOptions {
+  readonly configFile: string
+  readonly host: string
+  readonly port: number
+  readonly tokenFile?: string | undefined
+  /** Program and arguments of a run process. */
+  readonly runCommand: readonly [string, ...string[]]
+  readonly initial: LoadedConfig & { readonly config: Config }
+  readonly loadText: (text: string) => Promise<LoadedConfig>
+  readonly createReloading: (hooks: ReloadHooks) => Reloading
+}
+
+/** Everything that is always up, put together. */
+export class Agent {
+  readonly #options: AgentOptions
+  readonly #context: CommandContext
+  readonly #metrics: Metrics
+  readonly #pool: RunPool
+  readonly #scheduler: Scheduler
+  readonly #catalogs: CatalogReader
+  readonly #reloading: Reloading
+  readonly #startedAt: Date
+  #config: Config
+  #appliedAt: Date
+  #expectedMs: ReadonlyMap<string, number> = new Map()
+  #lastReload: ReloadReport
+  #server: HttpServer | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(options: AgentOptions, context: CommandContext) {
+    const { clock, logger, env, toolVersion: version } = context
+    this.#options = options
+    this.#context = context
+    this.#config = options.initial.config
+    this.#startedAt = clock.now()
+    this.#appliedAt = this.#startedAt
+    const { diagnostics } = options.initial
+    this.#lastReload = { at: this.#startedAt.toISOString(), outcome: 'applied', diagnostics }
+    const events = createEvents((thrown) => logger.error({ err: thrown }, 'subscriber failed'))
+    this.#pool = new RunPool({
+      command: options.runCommand,
+      env,
+      graceMs: RUN_GRACE_MS,
+      clock,
+      logger,
+      emit: events.emit,
+    })
+    this.#scheduler = new Scheduler({
+      clock,
+      newest: (policy) => this.#newest(policy),
+      onDue: (policy, dueAt) => this.#onDue(policy, dueAt),
+    })
+    const schedule = {
+      nextRun: (policy: string) => this.#scheduler.nextRun(policy),
+      expectedIntervalMs: (policy: string) => this.#expectedMs.get(policy) ?? 0,
+      lastTick: () => this.#scheduler.lastTick,
+    }
+    this.#metrics = createMetrics({ clock, version, schedule })
+    events.subscribe(this.#metrics.onEvent)
+    events.subscribe(logEvents(logger))
+    this.#catalogs = new CatalogReader({
+      pool: this.#pool,
+      clock,
+      config: () => this.#config,
+      onRead: () => this.#catchUp(),
+    })
+    this.#reloading = options.createReloading({
+      initial: this.#config,
+      check: (next, changed, signal) => this.#check(next, changed, signal),
+      apply: (next) => {
+        this.#apply(next)
+        this.#catalogs.refresh()
+      },
+      onReport: (report) => this.#onReport(report),
+    })
+  }
+
+  /** Resolves when it listens; rejects, with nothing left running, when it cannot. */
+  async start(): Promise<void> {
+    const { clock, logger, toolVersion: version } = this.#context
+    const { configFile, host, port, tokenFile } = this.#options
+    this.#apply(this.#config)
+    const view = createView({
+      version,
+      configFile,
+      startedAt: this.#startedAt,
+      pool: this.#pool,
+      scheduler: this.#scheduler,
+      metrics: this.#metrics,
+      config: () => this.#config,
+      appliedAt: () => this.#appliedAt,
+      lastReload: () => this.#lastReload,
+      isStopping: () => this.#stopped !== undefined,
+      loadText: this.#options.loadText,
+      reload: () => this.reload(),
+      startBackup: (policy) => this.#startBackup(policy),
+    })
+    this.#server = await startServer(createApp(view, { tokenFile, logger }), { host, port, clock })
+    logger.info({ version, host, port: this.#server.port }, 'listening')
+    this.#logApplied(this.#lastReload)
+    this.#scheduler.start()
+    this.#catalogs.start()
+    this.#reloading.start()
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#reloading.reload()
+  }
+
+  /** Resolves when nothing runs any more: no run process, no timer, no connection. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    const { logger } = this.#context
+    logger.info({ runs: this.#pool.active().length }, 'stopping')
+    await this.#scheduler.stop()
+    await Promise.all([this.#reloading.stop(), this.#catalogs.stop(), this.#pool.drain()])
+    await this.#server?.close()
+    logger.info('stopped')
+  }
+
+  /** Nothing in here can fail or wait: the new configuration is in force everywhere at once. */
+  #apply(config: Config): void {
+    const now = this.#context.clock.now()
+    this.#config = config
+    this.#appliedAt = now
+    this.#expectedMs = new Map(
+      config.policies.map(({ name, schedule }) => [name, expectedIntervalMs(schedule, { from: now })]),
+    )
+    this.#metrics.onApplied(config)
+    this.#scheduler.update(config.policies)
+  }
+
+  /** A location that was added or changed must be usable, as in the console: save only after validate. */
+  async #check(next: Config, changed: readonly string[], signal: AbortSignal): Promise<readonly Diagnostic[]> {
+    const names = next.locations
+      .filter(({ name, validate }) => validate && changed.includes(name))
+      .map(({ name }) => name)
+    const reports = await validateLocations(this.#pool, next, names, { permission: 'readwrite', signal })
+    return locationDiagnostics(reports)
+  }
+
+  #onReport(report: ReloadReport): void {
+    this.#lastReload = report
+    if (report.outcome === 'applied') this.#logApplied(report)
+    if (report.outcome === 'unchanged') this.#metrics.onUnchanged()
+    if (report.outcome !== 'refused') return
+    this.#metrics.onRefused()
+    for (const diagnostic of report.diagnostics) this.#logDiagnostic(diagnostic)
+    this.#context.logger.error(
+      { file: this.#options.configFile, inForce: this.#config.digest },
+      'configuration refused',
+    )
+  }
+
+  #logApplied({ diagnostics }: ReloadReport): void {
+    for (const diagnostic of diagnostics) this.#logDiagnostic(diagnostic)
+    const { digest, policies, locations } = this.#config
+    const counts = { policies: policies.length, locations: locations.length }
+    this.#context.logger.info({ file: this.#options.configFile, digest, ...counts }, 'configuration applied')
+  }
+
+  #logDiagnostic({ severity, summary, detail, path, range }: Diagnostic): void {
+    const place = { ...(path ? { path: formatPath(path) } : {}), ...(range ? { line: range.line } : {}) }
+    const level = severity === 'error' ? 'error' : 'warn'
+    this.#context.logger[level]({ summary, detail, ...place }, `configuration ${severity}`)
+  }
+
+  #newest(policy: string): Date | undefined {
+    const locations = this.#config.policies.find(({ name }) => name === policy)?.backupLocations ?? []
+    return this.#metrics.catalogs.newest(policy, locations)
+  }
+
+  /** Only policies of which at least one location told what it holds. */
+  #catchUp(): void {
+    for (const { name, backupLocations } of this.#config.policies) {
+      const isKnown = backupLocations.some((location) => this.#metrics.catalogs.of(name, location).readAt)
+      if (isKnown) this.#scheduler.catchUp(name)
+    }
+  }
+
+  #onDue({ name }: PolicyConfig, dueAt: Date): void {
+    const { logger } = this.#context
+    const due = { policy: name, dueAt: dueAt.toISOString() }
+    try {
+      const { started, runId } = this.#startBackup(name)
+      if (started) return
+      this.#metrics.onSkipped(name)
+      logger.warn({ ...due, run: runId }, 'backup skipped: the last one is still under way')
+    } catch (thrown) {
+      this.#metrics.onSkipped(name)
+      logger.error({ ...due, ...failureFields(failureData(thrown)) }, 'backup skipped')
+    }
+  }
+
+  #startBackup(policy: string): StartedBackup {
+    const under = this.#pool.backupOf(policy)
+    if (under) return { runId: under.runId, state: under.state, started: false }
+    const { runId } = this.#pool.submit({ kind: 'backup', policy, config: this.#config })
+    return { runId, state: this.#pool.backupOf(policy)?.state ?? 'running', started: true }
+  }
+}

@@ -1,0 +1,93 @@
+import type { Config } from '../config/config.ts'
+import { SECOND_MS } from '../core/units.ts'
+import type { AgentView, ReloadReport, RunList, StartedBackup, Status } from '../http/agent-view.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { RunPool } from '../runs/run-pool.ts'
+import type { Scheduler } from '../schedule/scheduler.ts'
+import { locationDiagnostics, validateLocation, validateLocations } from './agent-locations.ts'
+import type { LoadedConfig } from './agent-process.ts'
+
+/** Three sleeps of the scheduler. */
+const STALE_AFTER_MS = 90 * SECOND_MS
+
+export interface AgentParts {
+  readonly version: string
+  readonly configFile: string
+  readonly startedAt: Date
+  readonly pool: RunPool
+  readonly scheduler: Scheduler
+  readonly metrics: Metrics
+  readonly config: () => Config
+  readonly appliedAt: () => Date
+  readonly lastReload: () => ReloadReport
+  readonly isStopping: () => boolean
+  readonly loadText: (text: string) => Promise<LoadedConfig>
+  readonly reload: () => Promise<ReloadReport>
+  readonly startBackup: (policy: string) => StartedBackup
+}
+
+/** The agent as HTTP sees it. */
+export function createView(parts: AgentParts): AgentView {
+  const { pool, scheduler, metrics, config } = parts
+  return {
+    isAlive: () => scheduler.msSinceTick < STALE_AFTER_MS,
+    whyNotReady: () => (parts.isStopping() ? 'the agent is stopping' : undefined),
+    metrics: () => metrics.render(),
+    status: () => statusOf(parts),
+    runs: () => runsOf(pool),
+    startBackup: (policy) => (hasName(config().policies, policy) ? parts.startBackup(policy) : undefined),
+    async validateLocation(location, permission, signal) {
+      if (!hasName(config().locations, location)) return undefined
+      return await validateLocation(pool, config(), location, { permission, signal })
+    },
+    async validateText(text, permission, signal) {
+      const { config: sent, diagnostics } = await parts.loadText(text)
+      if (!sent) return { ok: false, diagnostics, locations: [] }
+      const names = sent.locations.map(({ name }) => name)
+      const locations = await validateLocations(pool, sent, names, { permission, signal })
+      const ok = locations.every((report) => report.ok)
+      return { ok, diagnostics: [...diagnostics, ...locationDiagnostics(locations)], locations }
+    },
+    reload: parts.reload,
+  }
+}
+
+function statusOf(parts: AgentParts): Status {
+  const { scheduler, metrics, pool, version, configFile, startedAt } = parts
+  const { digest, policies, locations } = parts.config()
+  return {
+    version,
+    startedAt: startedAt.toISOString(),
+    configuration: {
+      file: configFile,
+      digest,
+      appliedAt: parts.appliedAt().toISOString(),
+      lastReload: parts.lastReload(),
+    },
+    policies: policies.map(({ name, backupLocations }) => ({
+      name,
+      nextRun: isoOrNull(scheduler.nextRun(name)),
+      locations: backupLocations.map((location) => {
+        const { newestComplete, backups } = metrics.catalogs.of(name, location)
+        return { name: location, lastSuccess: isoOrNull(newestComplete), backups }
+      }),
+    })),
+    locations: locations.map(({ name }) => {
+      const { up = false, lastError } = metrics.location(name) ?? {}
+      return { name, up, lastError: lastError ? { ...lastError, at: lastError.at.toISOString() } : null }
+    }),
+    runs: runsOf(pool),
+  }
+}
+
+function runsOf(pool: RunPool): RunList {
+  return { active: pool.active(), recent: pool.history() }
+}
+
+function hasName(things: readonly { readonly name: string }[], name: string): boolean {
+  return things.some((thing) => thing.name === name)
+}
+
+function isoOrNull(time: Date | undefined): string | null {
+  return time ? time.toISOString() : null
+}
