@@ -4,6 +4,8 @@ import { networkFailure } from '../classify-network.ts'
 export interface S3Place {
   readonly bucket: string
   readonly region: string
+  /** The IAM actions that the request needs. */
+  readonly actions: string
 }
 
 interface S3ErrorFacts {
@@ -63,7 +65,10 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   }
   if (FULL.has(name) || status === 507) return fail({ code: 'no_space', hint: 'Free space, or raise the quota.' })
   if (name === 'AccessDenied' || status === 401 || status === 403) {
-    return fail({ code: 'permission', hint: `Allow the action on the bucket ${place.bucket} and on what is in it.` })
+    return fail({
+      code: 'permission',
+      hint: `Allow ${place.actions} on the bucket ${place.bucket} and on what is in it.`,
+    })
   }
   if (status === 404) return fail({ code: 'not_found' })
   if (status === 413)

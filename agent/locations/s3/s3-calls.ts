@@ -74,14 +74,16 @@ export class S3Calls {
 
   async putObject(key: string, body: Buffer, call: Call): Promise<string | undefined> {
     const input = { ...this.#object(key), ...this.#encryption(), Body: body }
-    const { ETag } = await this.#run(call, (options) => this.#client.send(new PutObjectCommand({ ...input }), options))
+    const { ETag } = await this.#run('s3:PutObject', call, (options) =>
+      this.#client.send(new PutObjectCommand({ ...input }), options),
+    )
     return ETag || undefined
   }
 
   /** Undefined when there is no such object, or no such bucket: the answer to HEAD does not tell them apart. */
   async headObject(key: string, call: Call): Promise<ObjectFacts | undefined> {
     try {
-      const found = await this.#run(call, (options) =>
+      const found = await this.#run('s3:GetObject and s3:ListBucket', call, (options) =>
         this.#client.send(new HeadObjectCommand(this.#object(key)), options),
       )
       return { ...facts(found.ContentLength, found.LastModified, call), ...(found.ETag ? { etag: found.ETag } : {}) }
@@ -99,7 +101,7 @@ export class S3Calls {
       new Failure(`${call.doing}: no answer in time`, { code: 'unreachable', retryable: true })
     try {
       const found = await withTimeout(clock, silenceMs, call.signal, late, (signal) =>
-        this.#run({ ...call, signal }, (options) =>
+        this.#run('s3:GetObject and s3:ListBucket', { ...call, signal }, (options) =>
           this.#downloads.send(new GetObjectCommand({ ...this.#object(key), ...range }), options),
         ),
       )
@@ -116,7 +118,7 @@ export class S3Calls {
   }
 
   async listPage(prefix: string, token: string | undefined, call: Call, limit?: number): Promise<ListPage> {
-    const found = await this.#run(call, (options) => {
+    const found = await this.#run('s3:ListBucket', call, (options) => {
       const more = {
         ...(token === undefined ? {} : { ContinuationToken: token }),
         ...(limit === undefined ? {} : { MaxKeys: limit }),
@@ -133,12 +135,14 @@ export class S3Calls {
   }
 
   async deleteObject(key: string, call: Call): Promise<void> {
-    await this.#run(call, (options) => this.#client.send(new DeleteObjectCommand(this.#object(key)), options))
+    await this.#run('s3:DeleteObject', call, (options) =>
+      this.#client.send(new DeleteObjectCommand(this.#object(key)), options),
+    )
   }
 
   /** The id of a new upload. */
   async createUpload(key: string, call: Call): Promise<string> {
-    const { UploadId } = await this.#run(call, (options) => {
+    const { UploadId } = await this.#run('s3:PutObject', call, (options) => {
       const checksum: { ChecksumAlgorithm?: ChecksumAlgorithm } =
         this.#checksums.current === 'WHEN_SUPPORTED' ? { ChecksumAlgorithm: 'CRC32' } : {}
       const input = { ...this.#object(key), ...this.#encryption(), ...checksum }
@@ -150,7 +154,7 @@ export class S3Calls {
 
   async uploadPart(key: string, uploadId: string, number: number, body: Buffer, call: Call): Promise<CompletedPart> {
     const input = { ...this.#object(key), UploadId: uploadId, PartNumber: number, Body: body }
-    const { ETag, ChecksumCRC32 } = await this.#run(call, (options) =>
+    const { ETag, ChecksumCRC32 } = await this.#run('s3:PutObject', call, (options) =>
       this.#client.send(new UploadPartCommand({ ...input }), options),
     )
     if (!ETag) throw unexpected(call, `to part ${number} without an ETag`)
@@ -164,7 +168,7 @@ export class S3Calls {
     call: Call,
   ): Promise<string | undefined> {
     const input = { ...this.#object(key), UploadId: uploadId, MultipartUpload: { Parts: [...parts] } }
-    const { ETag } = await this.#run(call, (options) =>
+    const { ETag } = await this.#run('s3:PutObject', call, (options) =>
       this.#client.send(new CompleteMultipartUploadCommand({ ...input }), options),
     )
     return ETag || undefined
@@ -174,7 +178,9 @@ export class S3Calls {
   async abortUpload(key: string, uploadId: string, call: Call): Promise<void> {
     const input = { ...this.#object(key), UploadId: uploadId }
     try {
-      await this.#run(call, (options) => this.#client.send(new AbortMultipartUploadCommand(input), options))
+      await this.#run('s3:AbortMultipartUpload', call, (options) =>
+        this.#client.send(new AbortMultipartUploadCommand(input), options),
+      )
     } catch (thrown) {
       if (isNoSuchUpload(thrown)) return
       throw thrown
@@ -186,13 +192,18 @@ export class S3Calls {
     this.#downloads.destroy()
   }
 
-  async #run<T>({ doing, signal }: Call, request: (options: { abortSignal: AbortSignal }) => Promise<T>): Promise<T> {
+  async #run<T>(
+    actions: string,
+    { doing, signal }: Call,
+    request: (options: { abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
     throwIfAborted(signal, doing)
     try {
       return await this.#checksums.run(() => request({ abortSignal: signal }))
     } catch (thrown) {
       throwIfAborted(signal, doing)
-      throw s3Failure(thrown, doing, { bucket: this.#config.bucketName, region: this.#config.region })
+      const { bucketName: bucket, region } = this.#config
+      throw s3Failure(thrown, doing, { bucket, region, actions })
     }
   }
 

@@ -50,7 +50,8 @@ class S3Location implements Location {
     try {
       const onUpload = async (handle: string): Promise<void> => await options.onLeftover?.({ key, handle })
       const { sent, etag } = await upload(this.#calls, this.#root + key, body, call, { retry, onUpload })
-      const kept = await retry(() => this.#calls.headObject(this.#root + key, call), call.signal)
+      const confirming = { ...call, doing: `${call.doing}: looking at what the server keeps` }
+      const kept = await retry(() => this.#calls.headObject(this.#root + key, confirming), call.signal)
       // Another size under another ETag: somebody stored an object of his own after ours had been whole.
       const replaced = kept?.etag !== undefined && etag !== undefined && kept.etag !== etag
       if (kept?.sizeBytes === sent || replaced) return { sizeBytes: sent }
@@ -82,7 +83,8 @@ class S3Location implements Location {
       }
     } catch (thrown) {
       throwIfAborted(signal, call.doing)
-      throw s3Failure(thrown, call.doing, { bucket: this.#config.bucketName, region: this.#config.region })
+      const { bucketName: bucket, region } = this.#config
+      throw s3Failure(thrown, call.doing, { bucket, region, actions: 's3:GetObject' })
     } finally {
       download.body.destroy()
     }

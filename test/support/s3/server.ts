@@ -151,6 +151,9 @@ export class S3Double implements AsyncDisposable {
     }
     if (!allow.includes(ACTION_OF[operation])) throw new S3Error(403, 'AccessDenied', 'Access Denied')
     if (request.bucket !== this.bucket) throw new S3Error(404, 'NoSuchBucket', 'The specified bucket does not exist')
+    const mayList = allow.includes(ACTION_OF.ListObjectsV2)
+    // S3 does not tell somebody who may not list that an object is not there.
+    if (isRead(operation) && !mayList && !this.objects.has(request.key)) throw new S3Error(403, 'AccessDenied')
     return HANDLERS[operation](request, this.#store, pageSize)
   }
 }
@@ -167,6 +170,10 @@ export async function startS3(options: S3Options = {}): Promise<S3Double> {
   if (address === null || typeof address === 'string') throw new Error('the server has no port')
   double = new S3Double(server, address.port, options)
   return double
+}
+
+function isRead(operation: Operation): boolean {
+  return operation === 'GetObject' || operation === 'HeadObject'
 }
 
 function send(response: ServerResponse, answer: S3Answer, headOnly: boolean, effect: Effect | undefined): void {

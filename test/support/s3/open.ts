@@ -1,0 +1,37 @@
+import type { S3LocationConfig } from '../../../agent/config/config.ts'
+import { systemClock } from '../../../agent/core/clock.ts'
+import { Secret } from '../../../agent/core/secret.ts'
+import type { Location } from '../../../agent/locations/location.ts'
+import { createRetry } from '../../../agent/locations/retry.ts'
+import { openS3 } from '../../../agent/locations/s3/s3-location.ts'
+
+/** What there is to know about an S3 server to use it: of the double as well as of a real one. */
+export interface S3Server {
+  readonly url: string
+  readonly bucket: string
+  readonly region?: string
+  readonly accessKey: string
+  readonly secretKey: string
+}
+
+/** An S3 location that repeats at once and has little patience. */
+export async function openS3Double(server: S3Server, changes: Partial<S3LocationConfig> = {}): Promise<Location> {
+  const retry = createRetry({ clock: systemClock, attempts: 3, baseMs: 1 })
+  return await openS3({ ...s3Config(server), ...changes }, { clock: systemClock, retry, silenceMs: 500 })
+}
+
+export function s3Config(server: S3Server): S3LocationConfig {
+  return {
+    name: 'offsite',
+    storageProvider: 's3',
+    folder: '',
+    validate: true,
+    bucketName: server.bucket,
+    region: server.region ?? 'us-east-1',
+    credentialType: 'secret',
+    accessKey: new Secret(server.accessKey),
+    secretKey: new Secret(server.secretKey),
+    s3Url: server.url,
+    s3ForcePathStyle: true,
+  }
+}
