@@ -46,13 +46,17 @@ export async function* abortable(
   }
 }
 
-interface Watch {
+export interface SilenceWatch {
+  /** From now on the other side is waited for, or no longer. */
   waiting(now: boolean): void
   stop(): void
 }
 
 /** Looks in every quarter of the limit, so that a fast stream does not pay for a timer per chunk. */
-function watchSilence({ clock, limitMs, failure }: SilenceOptions, report: (failure: Error) => void): Watch {
+export function watchSilence(
+  { clock, limitMs, failure }: SilenceOptions,
+  report: (failure: Error) => void,
+): SilenceWatch {
   const ended = new AbortController()
   let sinceMs: number | undefined
   const look = async (): Promise<void> => {

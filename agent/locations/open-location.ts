@@ -24,7 +24,7 @@ async function openPlain(config: LocationConfig, clock: Clock, retry: Retry): Pr
     }
     case 'ftp': {
       const { openFtp } = await import('./ftp/ftp-location.ts')
-      return await openFtp(config)
+      return openFtp(config, { clock })
     }
     case 'filesystem': {
       const { openFilesystem } = await import('./filesystem/filesystem-location.ts')

@@ -1,4 +1,3 @@
-import { TLSSocket } from 'node:tls'
 import type { DataConnection } from './data-port.ts'
 import type { Effect } from './faults.ts'
 import { machineListing, machineTime, unixListing } from './listing.ts'
@@ -168,23 +167,12 @@ async function transfer(
   try {
     session.reply(150, 'Ok to send data.')
     const data = await port.connection()
-    const { stream } = data
-    if (stream instanceof TLSSocket) {
-      if (!(await secured(stream))) return [425, 'The TLS handshake failed.']
-      if (requireSessionReuse && !stream.isSessionReused())
-        return [522, 'SSL connection failed: session reuse required']
-    }
+    const handshake = await data.handshake
+    if (handshake === 'failed') return [425, 'The TLS handshake failed.']
+    if (handshake === 'new' && requireSessionReuse) return [522, 'SSL connection failed: session reuse required']
     const outcome = await move(data)
     return outcome === 'silence' ? await new Promise(() => undefined) : [outcome.code, outcome.text]
   } finally {
     session.closeDataPort()
   }
-}
-
-function secured(stream: TLSSocket): Promise<boolean> {
-  if (stream.getCipher()) return Promise.resolve(true)
-  return new Promise((resolve) => {
-    stream.once('secure', () => resolve(true))
-    stream.once('close', () => resolve(false))
-  })
 }

@@ -7,6 +7,8 @@ import { TLSSocket } from 'node:tls'
 export interface DataConnection {
   /** What bytes go through: the raw connection, or TLS over it. */
   readonly stream: Socket | TLSSocket
+  /** Undefined without TLS; else whether the session was resumed, or 'failed' for a handshake that did. */
+  readonly handshake: Promise<'resumed' | 'new' | 'failed'> | undefined
   /** Cuts it with a TCP reset. */
   reset(): void
 }
@@ -24,11 +26,15 @@ export class DataPort {
     this.#connection.promise.catch(() => undefined)
     server.once('connection', (raw: Socket) => {
       this.#raw = raw
-      const stream = secure ? new TLSSocket(raw, { isServer: true, secureContext: secure }) : raw
       raw.on('error', () => undefined)
-      stream.on('error', () => undefined)
+      const secured = secure && new TLSSocket(raw, { isServer: true, secureContext: secure })
+      secured?.on('error', () => undefined)
       server.close()
-      this.#connection.resolve({ stream, reset: () => void raw.resetAndDestroy() })
+      this.#connection.resolve({
+        stream: secured ?? raw,
+        handshake: secured && handshakeOf(secured),
+        reset: () => void raw.resetAndDestroy(),
+      })
     })
   }
 
@@ -51,4 +57,11 @@ export class DataPort {
     this.#raw?.destroy()
     this.#connection.reject(new Error('the session has ended'))
   }
+}
+
+function handshakeOf(stream: TLSSocket): Promise<'resumed' | 'new' | 'failed'> {
+  return new Promise((resolve) => {
+    stream.once('secure', () => resolve(stream.isSessionReused() ? 'resumed' : 'new'))
+    stream.once('close', () => resolve('failed'))
+  })
 }

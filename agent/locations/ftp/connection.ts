@@ -1,0 +1,171 @@
+import { isIP } from 'node:net'
+import { Client, FTPError, type FTPResponse } from 'basic-ftp'
+import type { FtpLocationConfig } from '../../config/config.ts'
+import type { Clock } from '../../core/clock.ts'
+import { withTimeout } from '../../core/clock.ts'
+import { Failure } from '../../core/errors.ts'
+import { SECOND_MS } from '../../core/units.ts'
+import type { DataOptions } from './data-channel.ts'
+import { openDataChannel } from './data-channel.ts'
+import { receive, send } from './transfer.ts'
+import { untilAborted } from './until-aborted.ts'
+
+// Firewalls forget connections that are silent during a long transfer.
+const KEEP_ALIVE_MS = 30 * SECOND_MS
+
+/** What was learned about a server; the same for all connections to it. */
+export interface Dialect {
+  pasvOnly: boolean
+  /** Undefined until it was asked. */
+  mlsd: boolean | undefined
+}
+
+export interface FtpSettings {
+  readonly config: FtpLocationConfig
+  readonly clock: Clock
+  readonly silenceMs: number
+  readonly dialect: Dialect
+}
+
+/** A control connection that is logged in. Rejections are raw; after one other than a checked reply it is unusable. */
+export class FtpConnection {
+  readonly #client: Client
+  readonly #settings: FtpSettings
+  /** Absolute path of the location's folder, without a slash at its end: empty for the server's root. */
+  #root = ''
+
+  private constructor(client: Client, settings: FtpSettings) {
+    this.#client = client
+    this.#settings = settings
+  }
+
+  static async open(settings: FtpSettings, signal: AbortSignal): Promise<FtpConnection> {
+    const { clock, silenceMs } = settings
+    const client = new Client(silenceMs)
+    const connection = new FtpConnection(client, settings)
+    const late = (): Error => new Error('Timeout')
+    try {
+      await withTimeout(clock, silenceMs, signal, late, (limited) => untilAborted(connection.#login(), limited))
+      return connection
+    } catch (thrown) {
+      client.close()
+      throw thrown
+    }
+  }
+
+  get usable(): boolean {
+    return !this.#client.closed
+  }
+
+  /** Empty: the server's root. */
+  get root(): string {
+    return this.#root
+  }
+
+  /** The path of a key, or of the location's folder for the empty one. */
+  path(key: string): string {
+    return key === '' ? this.#root || '/' : `${this.#root}/${key}`
+  }
+
+  /** The reply, also when it is a refusal. Rejects where it says nothing about the command: 421, 530, no connection. */
+  async ask(command: string): Promise<FTPResponse> {
+    const reply = await this.#client.sendIgnoringError(command)
+    if (reply.code === 421 || reply.code === 530) throw new FTPError(reply)
+    return reply
+  }
+
+  /** Rejects for every refusal. */
+  async demand(command: string): Promise<FTPResponse> {
+    const reply = await this.ask(command)
+    if (reply.code >= 400) throw new FTPError(reply)
+    return reply
+  }
+
+  async store(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+    const options = this.#transferOptions(signal)
+    return await send(this.#client, await this.#openData(options), `STOR ${path}`, body, options)
+  }
+
+  async *retrieve(command: string, signal: AbortSignal, offset = 0): AsyncGenerator<Uint8Array> {
+    const options = this.#transferOptions(signal)
+    const data = await this.#openData(options)
+    try {
+      if (offset > 0) await this.demand(`REST ${offset}`)
+      yield* receive(this.#client, data, command, options)
+    } finally {
+      data.destroy()
+    }
+  }
+
+  /** Whether the server has listings that are made for programs (RFC 3659). */
+  async hasMlsd(): Promise<boolean> {
+    const { dialect } = this.#settings
+    dialect.mlsd ??= (await this.#client.features()).has('MLST')
+    return dialect.mlsd
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  async #login(): Promise<void> {
+    const { config, silenceMs } = this.#settings
+    const { host, port, username, password, tls, caCert } = config
+    await this.#client.access({
+      host,
+      port,
+      user: username,
+      password: password.reveal(),
+      secure: tls === 'implicit' ? 'implicit' : tls === 'explicit',
+      secureOptions: {
+        host,
+        ...(isIP(host) === 0 ? { servername: host } : {}),
+        ...(caCert === undefined ? {} : { ca: caCert }),
+      },
+    })
+    this.#client.ftp.socket.setKeepAlive(true, Math.min(KEEP_ALIVE_MS, silenceMs))
+    await this.#enterFolder()
+  }
+
+  async #enterFolder(): Promise<void> {
+    const { directory, folder } = this.#settings.config
+    const whole = (directory === '' ? folder : `${directory}/${folder}`).replace(/\/+/g, '/')
+    const path = whole === '/' ? whole : whole.replace(/\/$/, '')
+    if (path !== '' && (await this.ask(`CWD ${path}`)).code >= 400) {
+      await this.makeFolders(path)
+      await this.demand(`CWD ${path}`)
+    }
+    const reply = await this.demand('PWD')
+    const shown = /"((?:[^"]|"")*)"/.exec(reply.message)?.[1]?.replaceAll('""', '"')
+    if (!shown?.startsWith('/')) {
+      throw new Failure(`the server does not say which directory it is in (${reply.message})`, { code: 'unsupported' })
+    }
+    this.#root = shown.replace(/\/+$/, '')
+  }
+
+  /** Makes the folder and those above it; that they are there already is no error. */
+  async makeFolders(path: string): Promise<void> {
+    const parts = path.split('/')
+    let refusal: FTPResponse | undefined
+    for (let depth = 1; depth <= parts.length; depth += 1) {
+      const part = parts.slice(0, depth).join('/')
+      if (part === '') continue
+      const reply = await this.ask(`MKD ${part}`)
+      refusal = reply.code >= 400 ? reply : undefined
+    }
+    // Why it could not be made says more than that it is not there.
+    if (refusal && (await this.ask(`CWD ${path}`)).code >= 400) throw new FTPError(refusal)
+  }
+
+  async #openData(options: Omit<DataOptions, 'pasvOnly'>) {
+    const { dialect } = this.#settings
+    const { socket, pasvOnly } = await openDataChannel(this.#client, { ...options, pasvOnly: dialect.pasvOnly })
+    dialect.pasvOnly = pasvOnly
+    return socket
+  }
+
+  #transferOptions(signal: AbortSignal) {
+    const { clock, silenceMs } = this.#settings
+    return { clock, silenceMs, signal }
+  }
+}

@@ -1,0 +1,70 @@
+import { posix } from 'node:path'
+import { FTPError } from 'basic-ftp'
+import { Failure } from '../../core/errors.ts'
+import { MIB } from '../../core/units.ts'
+import type { FtpConnection } from './connection.ts'
+import type { Listed } from './listing.ts'
+import { parseMachineListing, parsePlainListing } from './listing.ts'
+
+const LISTING_LIMIT_BYTES = 256 * MIB
+
+/** Everything in a folder, or undefined when there is no such folder. */
+export async function listFolder(
+  connection: FtpConnection,
+  path: string,
+  signal: AbortSignal,
+): Promise<Listed[] | undefined> {
+  // Entered first: names with blanks, dashes and brackets are no safe arguments of LIST, and vsftpd answers LIST of a
+  // folder that is not there with an empty listing.
+  const entered = await connection.ask(`CWD ${path}`)
+  if (entered.code >= 500 && path !== connection.path('')) {
+    if ((await lookUp(connection, path, signal))?.kind !== 'folder') return undefined
+  }
+  if (entered.code >= 400) throw new FTPError(entered)
+  if (await connection.hasMlsd()) return parseMachineListing(await textOf(connection, 'MLSD', signal))
+  // Without -a, vsftpd does not show names that begin with a dot.
+  const listed = await textOf(connection, 'LIST -a', signal)
+  // Not even the folder itself: perhaps "-a" was taken for a name.
+  return parsePlainListing(listed === '' ? await textOf(connection, 'LIST', signal) : listed)
+}
+
+/**
+ * What is found under a path, according to the listing of the folder it should be in: a 550 to SIZE, DELE or CWD does
+ * not tell "is not there" from "you may not".
+ */
+export async function lookUp(
+  connection: FtpConnection,
+  path: string,
+  signal: AbortSignal,
+): Promise<Listed | undefined> {
+  const siblings = await listFolder(connection, posix.dirname(path), signal)
+  const name = posix.basename(path)
+  return siblings?.find((entry) => entry.name === name)
+}
+
+/** The size of a file, or undefined when it is not there. */
+export async function sizeOf(
+  connection: FtpConnection,
+  path: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const reply = await connection.ask(`SIZE ${path}`)
+  const size = /^213 +(\d+)/.exec(reply.message)?.[1]
+  if (reply.code === 213 && size !== undefined) return Number(size)
+  if (reply.code >= 400 && reply.code < 500) throw new FTPError(reply)
+  const found = await lookUp(connection, path, signal)
+  return found?.kind === 'file' ? found.sizeBytes : undefined
+}
+
+async function textOf(connection: FtpConnection, command: string, signal: AbortSignal): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of connection.retrieve(command, signal)) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > LISTING_LIMIT_BYTES) {
+      throw new Failure('the listing is longer than any directory of ours', { code: 'unsupported' })
+    }
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
