@@ -74,6 +74,8 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (status === 413)
     return fail({ code: 'unsupported', hint: 'A proxy before the server limits the size of requests.' })
   if (status === 501) return fail({ code: 'unsupported' })
+  // Accepted, it seems, with an answer that cannot be read: something between here and the server wrote it.
+  if (status !== undefined && status < 300) return fail({ code: 'unavailable', retryable: true })
   if (BUSY.has(name) || status === 429 || (status !== undefined && status >= 500)) {
     return fail({ code: 'unavailable', retryable: true })
   }

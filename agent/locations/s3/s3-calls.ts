@@ -8,6 +8,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
   PutObjectCommand,
   type S3Client,
   UploadPartCommand,
@@ -126,12 +127,14 @@ export class S3Calls {
       const command = new ListObjectsV2Command({ Bucket: this.#config.bucketName, Prefix: prefix, ...more })
       return this.#client.send(command, options)
     })
+    // A page of a proxy or a portal parses as a listing of nothing; every listing says whether it goes on.
+    if (found.IsTruncated === undefined) throw unexpected(call, 'with something that is no listing')
     const objects = (found.Contents ?? []).map(({ Key, Size, LastModified }) => {
       if (Key === undefined) throw unexpected(call, 'with an object that has no key')
       return { key: Key, ...facts(Size, LastModified, call) }
     })
     const next = found.NextContinuationToken
-    return { objects, truncated: found.IsTruncated ?? false, ...(next === undefined ? {} : { next }) }
+    return { objects, truncated: found.IsTruncated, ...(next === undefined ? {} : { next }) }
   }
 
   async deleteObject(key: string, call: Call): Promise<void> {
@@ -183,6 +186,19 @@ export class S3Calls {
       )
     } catch (thrown) {
       if (isNoSuchUpload(thrown)) return
+      throw thrown
+    }
+  }
+
+  async uploadExists(key: string, uploadId: string, call: Call): Promise<boolean> {
+    const input = { ...this.#object(key), UploadId: uploadId, MaxParts: 1 }
+    try {
+      await this.#run('s3:ListMultipartUploadParts', call, (options) =>
+        this.#client.send(new ListPartsCommand(input), options),
+      )
+      return true
+    } catch (thrown) {
+      if (isNoSuchUpload(thrown)) return false
       throw thrown
     }
   }

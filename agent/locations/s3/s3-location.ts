@@ -7,6 +7,7 @@ import { checkKey, checkPrefix, sortEntries } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
+import { abortUpload } from './abort-upload.ts'
 import { s3Failure } from './classify.ts'
 import type { Call, ObjectFacts, S3CallsOptions } from './s3-calls.ts'
 import { S3Calls } from './s3-calls.ts'
@@ -46,10 +47,11 @@ class S3Location implements Location {
     checkKey(key)
     const call = this.#call('storing', key, options)
     // A body that can be read again has its retries around the whole put.
+    const { clock } = this.#options
     const retry: Retry = isReplayable(body) ? (task) => task(1) : this.#options.retry
     try {
       const onUpload = async (handle: string): Promise<void> => await options.onLeftover?.({ key, handle })
-      const { sent, etag } = await upload(this.#calls, this.#root + key, body, call, { retry, onUpload })
+      const { sent, etag } = await upload(this.#calls, this.#root + key, body, call, { clock, retry, onUpload })
       const confirming = { ...call, doing: `${call.doing}: looking at what the server keeps` }
       const kept = await retry(() => this.#calls.headObject(this.#root + key, confirming), call.signal)
       // Another size under another ETag: somebody stored an object of his own after ours had been whole.
@@ -140,7 +142,7 @@ class S3Location implements Location {
 
   async discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
     checkKey(key)
-    await this.#calls.abortUpload(this.#root + key, handle, this.#call('discarding an upload of', key, options))
+    await abortUpload(this.#calls, this.#root + key, handle, this.#call('discarding an upload of', key, options))
   }
 
   async close(): Promise<void> {

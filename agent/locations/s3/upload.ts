@@ -1,8 +1,12 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
+import type { Clock } from '../../core/clock.ts'
+import { withTimeout } from '../../core/clock.ts'
+import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { MIB, SECOND_MS } from '../../core/units.ts'
 import { abortable } from '../abortable.ts'
 import type { Leftover } from '../location.ts'
 import type { Retry } from '../retry.ts'
+import { abortUpload } from './abort-upload.ts'
 import type { Part } from './parts.ts'
 import { cutIntoParts, PartMemory } from './parts.ts'
 import type { Call, S3Calls } from './s3-calls.ts'
@@ -11,9 +15,10 @@ import { isNoSuchUpload } from './s3-calls.ts'
 // Memory: so many parts on their way and one that is being filled. Large parts only come behind 24 GB.
 const PARTS_IN_FLIGHT = 2
 const LARGE_PART_BYTES = 32 * MIB
-const ABORT_MS = 10 * SECOND_MS
+const CLEAN_UP_MS = 10 * SECOND_MS
 
 export interface UploadOptions {
+  readonly clock: Clock
   /** How a request whose body is at hand is repeated. */
   readonly retry: Retry
   readonly onUpload: (uploadId: string) => Promise<void>
@@ -47,23 +52,57 @@ export async function upload(
       const etag = await options.retry(() => calls.putObject(key, bytes, call), call.signal)
       return { sent: bytes.length, etag }
     }
-    const uploadId = await options.retry(() => calls.createUpload(key, call), call.signal)
+    const uploadId = await options.retry(() => createUpload(calls, key, call, options.clock), call.signal)
     const sending = new Sending(calls, { key, handle: uploadId }, { ...call, signal }, options.retry, (part, failed) =>
       failed === undefined ? memory.giveBack(part) : stop.abort(failed.thrown),
     )
     try {
+      call.signal.throwIfAborted()
       await options.onUpload(uploadId)
       await sending.send(first)
       for await (const part of parts) await sending.send(part)
       return await sending.complete()
     } catch (thrown) {
       stop.abort(thrown)
-      await sending.abandon(call.doing)
+      await sending.settled()
+      await abandon(calls, key, uploadId, call, options.clock)
       throw thrown
     }
   } finally {
     await parts.return(undefined)
   }
+}
+
+/**
+ * Not cut by an abort: the server may have made the upload, and without its id nobody could ever remove it, because
+ * Palette's policy does not allow to list uploads.
+ */
+async function createUpload(calls: S3Calls, key: string, call: Call, clock: Clock): Promise<string> {
+  throwIfAborted(call.signal, call.doing)
+  const ended = new AbortController()
+  const given = new AbortController()
+  const giveUp = (): void => {
+    clock.sleep(CLEAN_UP_MS, { signal: ended.signal }).then(
+      () => given.abort(call.signal.reason),
+      () => undefined,
+    )
+  }
+  call.signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    return await calls.createUpload(key, { ...call, signal: given.signal })
+  } finally {
+    call.signal.removeEventListener('abort', giveUp)
+    ended.abort()
+  }
+}
+
+/** What made the upload fail is what is to be told, so this never rejects; the upload's id is with the caller. */
+async function abandon(calls: S3Calls, key: string, uploadId: string, { doing }: Call, clock: Clock): Promise<void> {
+  const late = (): Failure => new Failure(`${doing}: no answer in time`, { code: 'unreachable' })
+  const { signal } = new AbortController()
+  await withTimeout(clock, CLEAN_UP_MS, signal, late, (limited) =>
+    abortUpload(calls, key, uploadId, { doing, signal: limited }),
+  ).catch(() => undefined)
 }
 
 class Sending {
@@ -117,12 +156,9 @@ class Sending {
     return { sent: this.#bytes, etag }
   }
 
-  /** Aborts the upload once nothing of it is on its way any more; a part that arrives later would stay for ever. */
-  async abandon(doing: string): Promise<void> {
+  /** Nothing is on its way any more: a part that arrived behind the abort of its upload would stay for ever. */
+  async settled(): Promise<void> {
     await Promise.allSettled(this.#inFlight)
-    const call = { doing, signal: AbortSignal.timeout(ABORT_MS) }
-    // What made the upload fail is what is to be told; the upload's id is with the caller.
-    await this.#calls.abortUpload(this.#upload.key, this.#upload.handle, call).catch(() => undefined)
   }
 
   /** Never rejects: a failure is passed on, and ends everything through the signal. */
