@@ -1,11 +1,6 @@
-import type { FtpLocationConfig } from '../../agent/config/config.ts'
-import { systemClock } from '../../agent/core/clock.ts'
-import { Secret } from '../../agent/core/secret.ts'
-import { openFtp } from '../../agent/locations/ftp/ftp-location.ts'
-import type { Location } from '../../agent/locations/location.ts'
 import { locationConformance } from '../conformance/location.ts'
-import type { FtpDouble, FtpOptions } from '../support/ftp/server.ts'
-import { startFtp } from '../support/ftp/server.ts'
+import { openDouble, startDouble } from '../support/ftp/location.ts'
+import type { FtpOptions } from '../support/ftp/server.ts'
 import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
 
 const certificate = selfSignedCertificate()
@@ -21,35 +16,11 @@ const SERVERS: Readonly<Record<string, Partial<FtpOptions>>> = {
 
 for (const [name, options] of Object.entries(SERVERS)) {
   locationConformance(name, async () => {
-    const ftp = await start(options)
+    const ftp = await startDouble(options)
     return {
-      location: open(ftp, { directory: '/backups', folder: 'prod/palette' }),
+      location: openDouble(ftp, { directory: '/backups', folder: 'prod/palette' }),
       cleanUp: () => ftp.stop(),
       hidden: async () => [...ftp.files.keys()].filter((path) => path.endsWith('.tmp')),
     }
   })
-}
-
-async function start(options: Partial<FtpOptions> = {}): Promise<FtpDouble> {
-  return await startFtp({ username: 'backup', password: 'ftp-secret', ...options })
-}
-
-function open(ftp: FtpDouble, changes: Partial<FtpLocationConfig> = {}): Location {
-  return openFtp({ ...configOf(ftp), ...changes }, { clock: systemClock, silenceMs: 2000 })
-}
-
-function configOf({ port, options }: FtpDouble): FtpLocationConfig {
-  return {
-    name: 'nas',
-    storageProvider: 'ftp',
-    folder: '',
-    validate: true,
-    host: '127.0.0.1',
-    port,
-    directory: '/',
-    username: options.username,
-    password: new Secret(options.password),
-    tls: options.tls ? (options.implicit ? 'implicit' : 'explicit') : 'none',
-    ...(options.tls ? { caCert: options.tls.cert } : {}),
-  }
 }

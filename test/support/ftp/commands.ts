@@ -119,7 +119,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   PASV: async (session) => {
     const port = await session.openDataPort()
-    return [227, `Entering Passive Mode (127,0,0,1,${port >> 8},${port & 0xff})`]
+    const { passiveAddress = '127.0.0.1' } = session.double.options
+    return [227, `Entering Passive Mode (${passiveAddress.replaceAll('.', ',')},${port >> 8},${port & 0xff})`]
   },
   RETR: async (session, path, effect) => {
     const file = session.double.tree.files.get(session.resolve(path))

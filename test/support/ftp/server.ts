@@ -18,10 +18,14 @@ export interface FtpOptions {
   readonly implicit?: boolean
   /** Data connections must resume the TLS session, as vsftpd and proftpd ask for. Default: true. */
   readonly requireSessionReuse?: boolean
+  /** Never send the first line. */
+  readonly silent?: boolean
   /** Offer MLSD (RFC 3659). Default: true. */
   readonly mlsd?: boolean
   /** Offer EPSV (RFC 2428). Default: true. */
   readonly epsv?: boolean
+  /** What PASV gives as its address, as servers behind NAT give one that leads nowhere. Default: 127.0.0.1. */
+  readonly passiveAddress?: string
   /** What a LIST of a missing folder gives: vsftpd has no error for it. Default: 'error'. */
   readonly missingFolder?: 'error' | 'empty'
   /** RNTO replaces an existing file. Default: true. */

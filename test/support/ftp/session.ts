@@ -35,7 +35,7 @@ export class Session {
     socket.on('close', () => this.end())
     if (double.options.implicit) this.#secure()
     else this.#listen(socket)
-    this.reply(220, 'The double is ready.')
+    if (!double.options.silent) this.reply(220, 'The double is ready.')
   }
 
   get secured(): boolean {
