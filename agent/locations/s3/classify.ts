@@ -71,6 +71,7 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
     })
   }
   if (status === 404) return fail({ code: 'not_found' })
+  if (status === 412) return fail({ code: 'unavailable' }, 'the object was replaced meanwhile')
   if (status === 413)
     return fail({ code: 'unsupported', hint: 'A proxy before the server limits the size of requests.' })
   if (status === 501) return fail({ code: 'unsupported' })

@@ -43,8 +43,15 @@ export interface ListPage {
   readonly next?: string
 }
 
+export interface Wanted {
+  /** First byte. */
+  readonly offset: number
+  readonly etag?: string
+}
+
 export interface Download {
   readonly body: Readable
+  readonly etag?: string
   /** Bytes that are to come, where the server says so. */
   readonly length?: number
 }
@@ -94,16 +101,18 @@ export class S3Calls {
     }
   }
 
-  /** Undefined when the object has no byte at the offset. */
-  async getObject(key: string, offset: number, call: Call): Promise<Download | undefined> {
+  /** Undefined when the object has no byte at the offset. Rejects when it is no longer the one with the ETag. */
+  async getObject(key: string, wanted: Wanted, call: Call): Promise<Download | undefined> {
+    const { offset, etag } = wanted
     const range = offset > 0 ? { Range: `bytes=${offset}-` } : {}
+    const match = etag === undefined ? {} : { IfMatch: etag }
     const { clock, silenceMs } = this.#options
     const late = (): Failure =>
       new Failure(`${call.doing}: no answer in time`, { code: 'unreachable', retryable: true })
     try {
       const found = await withTimeout(clock, silenceMs, call.signal, late, (signal) =>
         this.#run('s3:GetObject and s3:ListBucket', { ...call, signal }, (options) =>
-          this.#downloads.send(new GetObjectCommand({ ...this.#object(key), ...range }), options),
+          this.#downloads.send(new GetObjectCommand({ ...this.#object(key), ...range, ...match }), options),
         ),
       )
       if (!(found.Body instanceof Readable)) throw unexpected(call, 'without a body')
@@ -111,7 +120,11 @@ export class S3Calls {
         found.Body.destroy()
         throw new Failure(`${call.doing}: the server does not give parts of objects`, { code: 'unsupported' })
       }
-      return { body: found.Body, ...(found.ContentLength === undefined ? {} : { length: found.ContentLength }) }
+      return {
+        body: found.Body,
+        ...(found.ContentLength === undefined ? {} : { length: found.ContentLength }),
+        ...(found.ETag ? { etag: found.ETag } : {}),
+      }
     } catch (thrown) {
       if (thrown instanceof Failure && httpStatusOf(thrown.cause) === 416) return undefined
       throw thrown
@@ -203,6 +216,12 @@ export class S3Calls {
     }
   }
 
+  /** What a call, or the stream that came of it, was rejected with. */
+  failureOf(thrown: unknown, doing: string, actions: string): Failure {
+    const { bucketName: bucket, region } = this.#config
+    return s3Failure(thrown, doing, { bucket, region, actions })
+  }
+
   close(): void {
     this.#client.destroy()
     this.#downloads.destroy()
@@ -218,8 +237,7 @@ export class S3Calls {
       return await this.#checksums.run(() => request({ abortSignal: signal }))
     } catch (thrown) {
       throwIfAborted(signal, doing)
-      const { bucketName: bucket, region } = this.#config
-      throw s3Failure(thrown, doing, { bucket, region, actions })
+      throw this.failureOf(thrown, doing, actions)
     }
   }
 

@@ -2,13 +2,12 @@ import type { S3LocationConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Failure, throwIfAborted, toFailure } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
-import { abortable } from '../abortable.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { abortUpload } from './abort-upload.ts'
-import { s3Failure } from './classify.ts'
+import { download } from './download.ts'
 import type { Call, ObjectFacts, S3CallsOptions } from './s3-calls.ts'
 import { S3Calls } from './s3-calls.ts'
 import { upload } from './upload.ts'
@@ -29,7 +28,6 @@ export async function openS3(config: S3LocationConfig, options: S3LocationOption
 /** A folder of an S3 bucket. Single requests and completed multipart uploads are atomic on every S3. */
 class S3Location implements Location {
   readonly name: string
-  readonly #config: S3LocationConfig
   readonly #options: S3LocationOptions & S3CallsOptions
   readonly #calls: S3Calls
   /** Empty, or ends in `/`. */
@@ -37,7 +35,6 @@ class S3Location implements Location {
 
   constructor(config: S3LocationConfig, options: S3LocationOptions) {
     this.name = config.name
-    this.#config = config
     this.#options = { silenceMs: MINUTE_MS, ...options }
     this.#root = config.folder === '' ? '' : `${config.folder}/`
     this.#calls = new S3Calls(config, this.#options)
@@ -71,28 +68,7 @@ class S3Location implements Location {
   async *get(key: string, { signal, offset = 0 }: GetOptions): AsyncGenerator<Uint8Array> {
     checkKey(key)
     const call = this.#call('reading', key, { signal })
-    const download = await this.#calls.getObject(this.#root + key, offset, call)
-    if (!download) return
-    const { clock, silenceMs: limitMs } = this.#options
-    const failure = (reason: string): Failure =>
-      new Failure(`${call.doing}: ${reason}`, { code: 'unreachable', retryable: true })
-    const silent = (): Failure => failure(`no byte for ${limitMs / 1000} seconds`)
-    let received = 0
-    try {
-      for await (const chunk of abortable(download.body, signal, { clock, limitMs, failure: silent })) {
-        received += chunk.length
-        yield chunk
-      }
-    } catch (thrown) {
-      throwIfAborted(signal, call.doing)
-      const { bucketName: bucket, region } = this.#config
-      throw s3Failure(thrown, call.doing, { bucket, region, actions: 's3:GetObject' })
-    } finally {
-      download.body.destroy()
-    }
-    if (download.length !== undefined && received !== download.length) {
-      throw failure(`it ended after ${received} of ${download.length} bytes`)
-    }
+    yield* download(this.#calls, this.#root + key, offset, call, this.#options)
   }
 
   async list(prefix: string, options: CallOptions): Promise<Entry[]> {

@@ -88,6 +88,8 @@ export const HANDLERS: Readonly<Record<Operation, Handler>> = {
 function getObject({ key, headers }: S3Request, store: Store): S3Answer {
   const object = store.get(key)
   const size = object.bytes.length
+  const wanted = headers['if-match']
+  if (wanted !== undefined && wanted !== `"${object.etag}"`) throw new S3Error(412, 'PreconditionFailed')
   const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(String(headers['range'] ?? '')) ?? []
   if (from === undefined) return { status: 200, headers: headersOf(object), body: object.bytes }
   const first = Number(from)
