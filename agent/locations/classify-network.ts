@@ -57,12 +57,6 @@ export function networkFailure(thrown: unknown, doing: string): Failure | undefi
   return undefined
 }
 
-/** The connection broke or was never made, as opposed to an answer that was not liked. */
-export function isConnectionLoss(thrown: unknown): boolean {
-  const code = networkCodeOf(thrown)
-  return code !== undefined && code in REASONS
-}
-
 function networkCodeOf(thrown: unknown): string | undefined {
   if (thrown instanceof AggregateError) return networkCodeOf(thrown.errors[0])
   return errnoOf(thrown)

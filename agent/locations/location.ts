@@ -1,5 +1,3 @@
-import type { Failure } from '../core/errors.ts'
-
 /** One stored object. `modified` is what the server says, to its own resolution, and may be absent. */
 export interface Entry {
   readonly key: string
@@ -71,11 +69,6 @@ export interface Location {
 
   /** Ends connections. The location must not be used afterwards. */
   close(): Promise<void>
-}
-
-/** `true` for the one failure that means "there is no such object". */
-export function isNotFound(failure: Failure): boolean {
-  return failure.code === 'not_found'
 }
 
 /** A body that can be read again from its start, so that a failed put of it may be repeated. */

@@ -4,13 +4,6 @@ import { Failure, isAbort, toFailure } from '../../core/errors.ts'
 import { MASK } from '../../core/secret.ts'
 import { networkFailure } from '../classify-network.ts'
 
-export interface Refusal {
-  /** What a 5xx reply to the command means when neither its code nor its text tells. */
-  readonly otherwise?: ErrorCode
-  /** Never to be shown, should a server repeat it in a reply. */
-  readonly password: string
-}
-
 interface Verdict {
   readonly code: ErrorCode
   readonly hint?: string
@@ -23,20 +16,29 @@ const DENIED = /denied|not permitted|permission|not allowed|read-?only|prohibite
 const MISSING = /no such|not found|not exist|cannot find|can't find/i
 
 const FULL_VERDICT: Verdict = { code: 'no_space', hint: 'Make room on the server, or shorten retention_period.' }
-const WRITE_HINT = 'Let the FTP user write, rename and delete in the directory.'
+const RIGHTS_HINT = 'Let the FTP user read, write, rename and delete in the directory.'
 const PASSIVE_HINT = 'Check that the passive ports of the server are open on the way to it.'
+
+/** What the body of an upload threw, as its `cause`: none of the server's doing. */
+export class BodyError extends Error {
+  constructor(cause: unknown) {
+    super('the body failed', { cause })
+    this.name = 'BodyError'
+  }
+}
 
 /**
  * What an FTP operation rejected with, as a Failure. Replies are RFC 959 and 2228; servers differ in which one they
- * give for what, so the text decides where it is clear.
+ * give for what, so the text decides where it is clear. The password is masked, should the server repeat it.
  */
-export function ftpFailure(thrown: unknown, doing: string, { otherwise = 'internal', password }: Refusal): Failure {
-  if (thrown instanceof Failure) return thrown
+export function ftpFailure(thrown: unknown, doing: string, password: string): Failure {
+  if (thrown instanceof BodyError) return toFailure(thrown.cause, doing)
+  if (thrown instanceof Failure) return prefixed(thrown, doing)
   if (isAbort(thrown)) return toFailure(thrown, doing)
   if (thrown instanceof FTPError) {
     const text = masked(thrown.message.replaceAll('\n', ' '), password)
     const cause = text === thrown.message ? { cause: thrown } : {}
-    return new Failure(`${doing}: the server answered ${text}`, { ...verdict(thrown, otherwise), ...cause })
+    return new Failure(`${doing}: the server answered ${text}`, { ...verdict(thrown), ...cause })
   }
   const network = networkFailure(thrown, doing)
   if (network) return network
@@ -64,7 +66,7 @@ function lossReason(text: string): string | undefined {
   return undefined
 }
 
-function verdict({ code, message }: FTPError, otherwise: ErrorCode): Verdict {
+function verdict({ code, message }: FTPError): Verdict {
   if (code === 452 || code === 552 || FULL.test(message)) return FULL_VERDICT
   switch (code) {
     case 421:
@@ -95,16 +97,23 @@ function verdict({ code, message }: FTPError, otherwise: ErrorCode): Verdict {
   }
   if (code === 550 || code === 553) {
     if (TLS_WANTED.test(message)) return wantsTls()
-    if (DENIED.test(message)) return { code: 'permission', hint: WRITE_HINT }
-    if (MISSING.test(message)) return { code: 'not_found' }
-    return otherwise === 'permission' ? { code: otherwise, hint: WRITE_HINT } : { code: otherwise }
+    if (MISSING.test(message) && !DENIED.test(message)) return { code: 'not_found' }
+    // Of many servers no text tells; what is not there was found out before.
+    return { code: 'permission', hint: RIGHTS_HINT }
   }
   if (code >= 400 && code < 500) return { code: 'unavailable', retryable: true }
-  return { code: otherwise }
+  return { code: 'internal' }
 }
 
 function wantsTls(): Verdict {
   return { code: 'config', hint: 'The server takes logins with TLS only: set tls to explicit.' }
+}
+
+function prefixed(failure: Failure, doing: string): Failure {
+  if (failure.message.startsWith(doing)) return failure
+  const { code, retryable, hint } = failure
+  const options = { code, retryable, cause: failure, ...(hint === undefined ? {} : { hint }) }
+  return new Failure(`${doing}: ${failure.message}`, options)
 }
 
 function masked(text: string, password: string): string {

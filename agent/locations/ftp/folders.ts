@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { FTPError } from 'basic-ftp'
 import { Failure } from '../../core/errors.ts'
 import { MIB } from '../../core/units.ts'
+import { ftpFailure } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import type { Listed } from './listing.ts'
 import { parseMachineListing, parsePlainListing } from './listing.ts'
@@ -59,12 +60,19 @@ export async function sizeOf(
 async function textOf(connection: FtpConnection, command: string, signal: AbortSignal): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of connection.retrieve(command, signal)) {
-    chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes > LISTING_LIMIT_BYTES) {
-      throw new Failure('the listing is longer than any directory of ours', { code: 'unsupported' })
+  try {
+    for await (const chunk of connection.retrieve(command, signal)) {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes > LISTING_LIMIT_BYTES) {
+        throw new Failure('the listing is longer than any directory of ours', { code: 'unsupported' })
+      }
     }
+  } catch (thrown) {
+    // Removed, being empty, since it was entered? The next try will tell.
+    if (!(thrown instanceof FTPError) || thrown.code !== 550) throw thrown
+    const { message, cause } = ftpFailure(thrown, 'the folder was entered, but not listed', '')
+    throw new Failure(message, { code: 'permission', retryable: true, cause })
   }
   return Buffer.concat(chunks).toString('utf8')
 }

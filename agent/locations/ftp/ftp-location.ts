@@ -2,7 +2,6 @@ import { posix } from 'node:path'
 import { FTPError } from 'basic-ftp'
 import type { FtpLocationConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { ErrorCode } from '../../core/errors.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
@@ -40,7 +39,7 @@ class FtpLocation implements Location {
   }
 
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }> {
-    return this.#doing('storing', key, options, 'permission', async (doing) => {
+    return this.#doing('storing', key, options, async (doing) => {
       checkKey(key)
       const { signal } = options
       const temporary = temporaryKey(key)
@@ -63,12 +62,12 @@ class FtpLocation implements Location {
         lease.drop()
       }
     } catch (thrown) {
-      throw this.#failure(thrown, doing, signal, 'permission')
+      throw this.#failure(thrown, doing, signal)
     }
   }
 
   list(prefix: string, options: CallOptions): Promise<Entry[]> {
-    return this.#doing('listing', prefix || 'everything', options, 'permission', async () => {
+    return this.#doing('listing', prefix || 'everything', options, async () => {
       checkPrefix(prefix)
       const entries: Entry[] = []
       await this.#connections.use(options.signal, (connection) => walk(connection, prefix, entries, options.signal))
@@ -77,14 +76,14 @@ class FtpLocation implements Location {
   }
 
   delete(key: string, options: CallOptions): Promise<void> {
-    return this.#doing('deleting', key, options, 'permission', async (doing) => {
+    return this.#doing('deleting', key, options, async (doing) => {
       checkKey(key)
       await this.#connections.use(options.signal, (connection) => remove(connection, key, doing, options.signal))
     })
   }
 
   stat(key: string, options: CallOptions): Promise<Entry | undefined> {
-    return this.#doing('looking up', key, options, 'permission', async () => {
+    return this.#doing('looking up', key, options, async () => {
       checkKey(key)
       const { signal } = options
       const sizeBytes = await this.#connections.use(signal, (connection) =>
@@ -95,7 +94,7 @@ class FtpLocation implements Location {
   }
 
   discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
-    return this.#doing('cleaning up', key, options, 'permission', async (doing) => {
+    return this.#doing('cleaning up', key, options, async (doing) => {
       checkKey(handle)
       if (!TEMPORARY.test(handle)) {
         throw new Failure(`${doing}: ${handle} is no temporary file of ours`, { code: 'internal' })
@@ -112,7 +111,6 @@ class FtpLocation implements Location {
     verb: string,
     what: string,
     { signal }: CallOptions,
-    otherwise: ErrorCode,
     task: (doing: string) => Promise<T>,
   ): Promise<T> {
     const doing = this.#describe(verb, what)
@@ -120,7 +118,7 @@ class FtpLocation implements Location {
       throwIfAborted(signal, doing)
       return await task(doing)
     } catch (thrown) {
-      throw this.#failure(thrown, doing, signal, otherwise)
+      throw this.#failure(thrown, doing, signal)
     }
   }
 
@@ -128,9 +126,12 @@ class FtpLocation implements Location {
     return `${verb} ${what} in ${this.name}`
   }
 
-  #failure(thrown: unknown, doing: string, signal: AbortSignal, otherwise: ErrorCode): Failure {
-    if (signal.aborted) return ftpFailure(signal.reason, doing, { password: '' })
-    return ftpFailure(thrown, doing, { otherwise, password: this.#config.password.reveal() })
+  #failure(thrown: unknown, doing: string, signal: AbortSignal): Failure {
+    if (signal.aborted) {
+      const { reason: cause } = signal
+      return cause instanceof Failure ? cause : new Failure(`${doing}: cancelled`, { code: 'cancelled', cause })
+    }
+    return ftpFailure(thrown, doing, this.#config.password.reveal())
   }
 }
 

@@ -140,7 +140,10 @@ class Transfer {
   /** Waits for the server to confirm. */
   async finish(): Promise<void> {
     if (!this.#client.closed) this.#client.ftp.socket.setTimeout(this.#options.silenceMs * FINAL_REPLY_FACTOR)
-    await untilAborted(this.#reply, this.signal)
+    const { message } = await untilAborted(this.#reply, this.signal)
+    // vsftpd, of a folder it may not read: "226 Transfer done (but failed to open directory)."
+    if (!/\bfailed\b/i.test(message)) return
+    throw new Failure(`the server answered ${message}`, { code: 'permission' })
   }
 
   /** Why it failed: what the server says, if it says so within a moment; else what was met. */
@@ -149,6 +152,7 @@ class Transfer {
     if (!this.#ended.signal.aborted || signal.aborted) return thrown
     const met: unknown = this.#ended.signal.reason
     this.#data.destroy()
+    if (met instanceof Failure) return met
     const late = (): Error => new Error('Timeout')
     try {
       await withTimeout(clock, REASON_MS, signal, late, (limited) => untilAborted(this.#reply, limited))

@@ -6,6 +6,8 @@ export type Effect =
   | { readonly kind: 'answer-after'; readonly code: number; readonly text: string }
   /** Never answered, and nothing is done. */
   | { readonly kind: 'stall' }
+  /** Done, and never answered. */
+  | { readonly kind: 'stall-after' }
   /** The control connection is reset before anything is done. */
   | { readonly kind: 'reset' }
   /** It is done, and then the control connection is reset instead of the final reply. */

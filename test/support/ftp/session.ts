@@ -114,6 +114,7 @@ export class Session {
     if (effect?.kind === 'reset') return void this.#raw.resetAndDestroy()
     if (effect?.kind === 'answer') return this.reply(effect.code, effect.text)
     const reply = await this.#perform(name, argument, effect)
+    if (effect?.kind === 'stall-after') return await new Promise(() => undefined)
     if (effect?.kind === 'reset-after') return void this.#raw.resetAndDestroy()
     if (effect?.kind === 'answer-after') return this.reply(effect.code, effect.text)
     if (reply) this.reply(...reply)
