@@ -31,7 +31,7 @@ export interface LoadedConfig {
 /** What the agent needs to know of the thing that reads the configuration file again. */
 export interface Reloading {
   /** Begins to watch the file. */
-  start(): void
+  start(): Promise<void>
   /** Reads it now; resolves when the outcome has been told to the hooks. */
   reload(): Promise<ReloadReport>
   stop(): Promise<void>
@@ -153,7 +153,7 @@ export class Agent {
     this.#logApplied(this.#lastReload)
     this.#scheduler.start()
     this.#catalogs.start()
-    this.#reloading.start()
+    await this.#reloading.start()
   }
 
   reload(): Promise<ReloadReport> {

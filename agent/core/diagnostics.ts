@@ -46,8 +46,9 @@ function formatDiagnostic(diagnostic: Diagnostic): string {
 function formatPlace({ path, range }: Diagnostic): string {
   const address = path && path.length > 0 ? formatPath(path) : ''
   if (!range) return address === '' ? '' : `  in ${address}:`
-  const head = `  on ${range.file} line ${range.line}${address === '' ? '' : `, in ${address}`}:`
-  if (range.source === undefined) return head
+  const inside = address === '' ? '' : `, in ${address}`
+  if (range.source === undefined) return `  on ${range.file} line ${range.line}, column ${range.column}${inside}`
+  const head = `  on ${range.file} line ${range.line}${inside}:`
   const gutter = `  ${range.line}: `
   const caret = ' '.repeat(gutter.length - 2 + range.column - 1)
   return `${head}\n${gutter}${range.source}\n${' '.repeat(2)}${caret}${'^'.repeat(Math.max(1, range.length))}`

@@ -53,7 +53,7 @@ const slow = testPolicy({ name: 'slow', backupLocations: ['nas'] })
 function createReloading({ check, apply, onReport }: ReloadHooks): Reloading {
   const stopped = new AbortController()
   return {
-    start: () => undefined,
+    start: async () => undefined,
     async reload(): Promise<ReloadReport> {
       const { config: found, diagnostics } = next
       const problems = found

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+
+/** A value that is kept elsewhere: an environment variable, or a file that is watched and read again when it changes. */
+export type Reference = { readonly $env: string } | { readonly $file: string }
+
+/** What an operator may write where a text is wanted. */
+export type TextInput = string | Reference
+
+declare module 'zod' {
+  interface GlobalMeta {
+    /** Never shown: not in a message, not in a plan, not in a quoted line. */
+    readonly sensitive?: boolean
+    /** `{ $env: NAME }` and `{ $file: path }` are taken, too. */
+    readonly reference?: boolean
+  }
+}
+
+/** A text, literal or by reference. */
+export function text(description: string) {
+  return textInput().meta({ reference: true, description })
+}
+
+/** A text that nobody may see. */
+export function secret(description: string) {
+  return textInput().meta({ reference: true, sensitive: true, description })
+}
+
+function textInput() {
+  return z.custom<TextInput>((value) => textProblem(value) === undefined, {
+    error: ({ input }) => textProblem(input) ?? '',
+  })
+}
+
+export function isReference(value: unknown): value is Reference {
+  return typeof value === 'object' && value !== null && ('$env' in value || '$file' in value)
+}
+
+/** What is wrong with a value where a text is wanted, in words that quote nothing of it. */
+function textProblem(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? 'It must not be empty.' : undefined
+  if (typeof value === 'number' || typeof value === 'boolean') {
+    return `Expected a string, found a ${typeof value}. Put the value in quotes.`
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'Expected a string, { $env: NAME } or { $file: path }.'
+  }
+  const [key, ...others] = Object.keys(value)
+  if ((key !== '$env' && key !== '$file') || others.length > 0) {
+    return 'Expected a string, { $env: NAME } or { $file: path }; each of the two stands alone in its map.'
+  }
+  const name: unknown = Object.values(value)[0]
+  if (typeof name === 'string' && name !== '') return undefined
+  return key === '$env'
+    ? '$env takes the name of an environment variable, as a string.'
+    : '$file takes the path of a file, as a string.'
+}

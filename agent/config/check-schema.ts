@@ -1,0 +1,155 @@
+import type { z } from 'zod'
+import type { ConfigDocument, Path } from './document.ts'
+import { type JsonSchema, schemaAt } from './json-schema.ts'
+import { mayBeShown } from './mask.ts'
+import type { Reporter } from './reporter.ts'
+import { CONFIG_VERSION, ConfigFile, type ConfigFileValue, NOT_SUPPORTED } from './schema.ts'
+import { alternatives, suggest } from './suggestion.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** Checks every attribute by itself; undefined when something is wrong. */
+export function checkSchema(document: ConfigDocument, report: Reporter): ConfigFileValue | undefined {
+  const value = withoutNulls(document.value, [])
+  const version = versionOf(value)
+  if (typeof version === 'number' && Number.isInteger(version) && version > CONFIG_VERSION) {
+    const detail = `The file is written in version ${version} of the format; this program reads version ${CONFIG_VERSION}.`
+    report.error({ path: ['version'], summary: 'Unsupported version', detail })
+    return undefined
+  }
+  const parsed = ConfigFile.safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) reportIssue(issue, value, report)
+  return undefined
+}
+
+/** A key without a value is not written; an unknown key stays, to be told. */
+function withoutNulls(value: unknown, path: Path): unknown {
+  if (Array.isArray(value)) return value.map((item, index) => withoutNulls(item, [...path, index]))
+  if (typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(
+    ([key, inner]) => inner !== null || schemaAt([...path, key]) === undefined || isNamed(path),
+  )
+  return Object.fromEntries(kept.map(([key, inner]) => [key, withoutNulls(inner, [...path, key])]))
+}
+
+/** `backup_policy: { nightly: }` declares something, if without any attribute. */
+function isNamed(path: Path): boolean {
+  return typeof schemaAt(path)?.additionalProperties === 'object'
+}
+
+function versionOf(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'version' in value ? value.version : undefined
+}
+
+function reportIssue(issue: Issue, root: unknown, report: Reporter): void {
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
+  if (issue.code === 'unrecognized_keys') {
+    for (const key of issue.keys) reportUnknown([...path, key], report)
+    return
+  }
+  if (issue.code === 'invalid_key') {
+    const detail = 'A name begins with a lower-case letter and holds lower-case letters, digits, _ and -, at most 63.'
+    report.error({ path, at: 'key', summary: 'Invalid name', detail })
+    return
+  }
+  const found = valueAt(root, path)
+  if (found === undefined && path.length > 0) {
+    const name = path.at(-1)
+    const about = schemaAt(path)?.description
+    const detail = `${containerOf(path)} needs the attribute "${name}"${about ? `: ${about}.` : '.'}`
+    report.error({ path, at: 'key', summary: 'Missing required attribute', detail })
+    return
+  }
+  report.error({ path, ...explain(issue, found, path) })
+}
+
+function reportUnknown(path: Path, report: Reporter): void {
+  const key = String(path.at(-1))
+  const container = containerOf(path)
+  const parent = schemaAt(path.slice(0, -1))
+  if (NOT_SUPPORTED[resourceTypeOf(path)]?.includes(key)) {
+    const detail = `"${key}" is not supported by this version of palette-backup. Remove it.`
+    report.error({ path, at: 'key', summary: 'Unsupported attribute', detail })
+    return
+  }
+  const hint = suggest(key, Object.keys(parent?.properties ?? {}))
+  const detail = `"${key}" is not an attribute of ${container}.${hint}`
+  report.error({ path, at: 'key', summary: 'Unsupported attribute', detail })
+}
+
+/** What an attribute stands in, as a reader calls it. */
+function containerOf(path: Path): string {
+  return path.length > 1 ? path.slice(0, -1).join('.') : 'the configuration'
+}
+
+/** `backup_policy` for everything directly below one named policy, else the name of the attribute around it. */
+function resourceTypeOf(path: Path): string {
+  const around = path.length === 4 && path[0] === 'resource' ? path[1] : path.at(-2)
+  return String(around ?? '')
+}
+
+function explain(issue: Issue, found: unknown, path: Path): { summary: string; detail: string } {
+  const schema = schemaAt(path)
+  if (issue.code === 'custom') return { summary: 'Wrong type', detail: issue.message }
+  if (issue.code === 'invalid_type') {
+    const quotes = issue.expected === 'string' && typeof found !== 'object' ? ' Put the value in quotes.' : ''
+    const detail = `Expected ${nameOfExpected(schema)}, found ${nameOfFound(found)}.${quotes}`
+    return { summary: 'Wrong type', detail }
+  }
+  if (issue.code === 'too_small' || issue.code === 'too_big') return explainSize(schema, found)
+  if (issue.code === 'invalid_value') {
+    const near = typeof found === 'string' ? suggest(found, issue.values.map(String)) : ''
+    const shown = mayBeShown(path, found) ? `, not ${JSON.stringify(found)}` : ''
+    return { summary: 'Invalid value', detail: `Expected ${alternatives(issue.values)}${shown}.${near}` }
+  }
+  if (issue.code === 'invalid_format') {
+    const detail = 'It begins with a letter or digit and holds letters, digits, ".", "_" and "-", at most 63.'
+    return { summary: 'Invalid value', detail }
+  }
+  return { summary: 'Invalid value', detail: `Expected ${nameOfExpected(schema)}.` }
+}
+
+function explainSize(schema: JsonSchema | undefined, found: unknown): { summary: string; detail: string } {
+  if (Array.isArray(found)) return { summary: 'Empty list', detail: 'At least one element is needed.' }
+  if (typeof found === 'string') return { summary: 'Empty value', detail: 'It must not be empty.' }
+  const { minimum, maximum } = schema ?? {}
+  return {
+    summary: 'Value out of range',
+    detail: `Expected a whole number from ${minimum} to ${maximum}, found ${found}.`,
+  }
+}
+
+function nameOfExpected(schema: JsonSchema | undefined): string {
+  if (schema?.enum) return alternatives(schema.enum)
+  if (schema?.const !== undefined) return String(schema.const)
+  switch (schema?.type) {
+    case 'integer':
+      return 'a whole number'
+    case 'array':
+      return 'a list'
+    case 'object':
+      return 'a map'
+    case 'boolean':
+      return 'true or false'
+    default:
+      return 'a string'
+  }
+}
+
+function nameOfFound(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a map'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'a whole number' : 'a number'
+  return typeof value === 'boolean' ? 'true or false' : 'a string'
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  let value = root
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
+    value = Object.entries(value).find(([key]) => key === String(part))?.[1]
+  }
+  return value
+}

@@ -1,0 +1,169 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+} from 'yaml'
+import type { Diagnostic, SourceRange } from '../core/diagnostics.ts'
+import { createLineMask } from './mask.ts'
+import { explainSyntax } from './syntax.ts'
+
+export type Path = readonly (string | number)[]
+
+/** A YAML text that could be read, and where everything in it stands. */
+export interface ConfigDocument {
+  readonly value: unknown
+  /** Whether something is written at this path, be it null. */
+  has(path: Path): boolean
+  /** Where the value, or the key, at this path stands; of what is not written, its nearest written ancestor. */
+  rangeOf(path: Path, part: 'key' | 'value'): SourceRange
+}
+
+/** The API server limits a ConfigMap to 1 MiB, all its keys together. */
+const LARGEST_BYTES = 1024 * 1024
+
+/** One strict YAML 1.2 document. Without one, the diagnostics say why; they quote no text, since none is known to be safe. */
+export function readDocument(source: string, file: string): { document?: ConfigDocument; diagnostics: Diagnostic[] } {
+  const text = source.replace(/^\uFEFF/, '')
+  const refused = refuseWhole(text)
+  if (refused)
+    return { diagnostics: [{ severity: 'error', ...refused, range: { file, line: 1, column: 1, length: 1 } }] }
+  const lines = new LineCounter()
+  const place = (offset: number, length = 1): SourceRange => {
+    const { line, col } = lines.linePos(offset)
+    return { file, line, column: col, length }
+  }
+  let parsed: Document.Parsed
+  try {
+    parsed = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      strict: true,
+      stringKeys: true,
+      merge: false,
+    })
+  } catch {
+    const problem = { summary: 'Invalid YAML', detail: 'The text is nested too deeply to be read.' }
+    return { diagnostics: [{ severity: 'error', ...problem, range: { file, line: 1, column: 1, length: 1 } }] }
+  }
+  const diagnostics: Diagnostic[] = [...parsed.errors, ...parsed.warnings].map(({ code, pos }) => ({
+    severity: 'error',
+    ...explainSyntax(code),
+    range: place(pos[0]),
+  }))
+  diagnostics.push(...refuseNodes(parsed, place))
+  if (diagnostics.length > 0) return { diagnostics }
+  return { document: createDocument(parsed, text, place), diagnostics }
+}
+
+function refuseWhole(text: string): { summary: string; detail: string } | undefined {
+  if (Buffer.byteLength(text) > LARGEST_BYTES) {
+    return {
+      summary: 'File too large',
+      detail: 'The configuration is larger than 1 MiB, the most a ConfigMap can hold.',
+    }
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a binary file is known by
+  if (/[\u0000-\u0008\u000e-\u001f\uFFFD]/.test(text)) {
+    return { summary: 'Not a text file', detail: 'The file holds bytes that are no UTF-8 text.' }
+  }
+  return undefined
+}
+
+/** What YAML allows and a configuration has no use for. */
+function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: number) => SourceRange): Diagnostic[] {
+  const found: Diagnostic[] = []
+  const refuse = (node: Node, summary: string, detail: string): void => {
+    found.push({ severity: 'error', summary, detail, range: place(node.range?.[0] ?? 0) })
+  }
+  visit(parsed, {
+    Node(_, node) {
+      if (isAlias(node))
+        refuse(
+          node,
+          'Alias in the configuration',
+          'YAML aliases (*name) are not read here. Write the value where it is needed.',
+        )
+      else if (node.tag !== undefined)
+        refuse(node, 'Tag in the configuration', 'YAML tags (!name) are not read here. Remove the tag.')
+    },
+  })
+  return found
+}
+
+function createDocument(
+  parsed: Document.Parsed,
+  text: string,
+  place: (offset: number, length?: number) => SourceRange,
+): ConfigDocument {
+  const safeLine = createLineMask(parsed.contents, text)
+  const withSource = (range: SourceRange): SourceRange => {
+    const source = safeLine(range.line)
+    return source === undefined ? range : { ...range, source }
+  }
+  return {
+    value: parsed.toJS(),
+    has: (path) => find(parsed.contents, path).length === path.length,
+    rangeOf(path, part) {
+      const pairs = find(parsed.contents, path)
+      const nearest = pairs.at(-1)
+      if (!nearest) return withSource(place(parsed.contents?.range?.[0] ?? 0))
+      const complete = pairs.length === path.length
+      const { start, end } = complete && part === 'value' ? valueSpan(nearest) : keySpan(nearest)
+      const line = text.slice(start, end).split('\n', 1)[0] ?? ''
+      return withSource(place(start, Math.max(1, line.trimEnd().length)))
+    },
+  }
+}
+
+interface Step {
+  /** Absent in a list. */
+  readonly key?: Node
+  readonly value: Node | null
+}
+
+/** The written part of a path, one step for each of its elements. */
+function find(root: Node | null, path: Path): Step[] {
+  const steps: Step[] = []
+  let node = root
+  for (const part of path) {
+    const step = child(node, part)
+    if (!step) break
+    steps.push(step)
+    node = step.value
+  }
+  return steps
+}
+
+function child(node: Node | null, part: string | number): Step | undefined {
+  if (isSeq<Node>(node)) {
+    const value = node.items[Number(part)]
+    return value && { value }
+  }
+  if (!isMap<Node, Node | null>(node)) return undefined
+  const pair = node.items.find(
+    (item: Pair<Node, Node | null>) => isScalar(item.key) && String(item.key.value) === String(part),
+  )
+  return pair && { key: pair.key, value: pair.value }
+}
+
+function keySpan({ key, value }: Step) {
+  return span(key ?? value)
+}
+
+/** A map's or list's own span would cover everything in it: its key says better what is meant. */
+function valueSpan({ key, value }: Step) {
+  const isEmpty = isScalar(value) && value.range?.[0] === value.range?.[1]
+  return span(value === null || isEmpty || !isScalar(value) ? (key ?? value) : value)
+}
+
+function span(node: Node | null) {
+  const [start = 0, end = start] = node?.range ?? []
+  return { start, end }
+}

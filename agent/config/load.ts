@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { systemClock } from '../core/clock.ts'
+import type { Diagnostic } from '../core/diagnostics.ts'
+import { errnoOf } from '../core/errors.ts'
+import { checkSchema } from './check-schema.ts'
+import type { Config } from './config.ts'
+import { readDocument } from './document.ts'
+import { resolveReferences } from './references.ts'
+import { createReporter } from './reporter.ts'
+import { warnOfLiteralSecrets } from './rules/literal-secrets.ts'
+import { buildLocations } from './rules/locations.ts'
+import { checkNames, warnOfUnused } from './rules/names.ts'
+import { buildPalette } from './rules/palette.ts'
+import { buildPolicies } from './rules/policies.ts'
+
+export interface LoadedConfig {
+  /** Undefined when there are errors among the diagnostics. */
+  readonly config?: Config
+  readonly diagnostics: readonly Diagnostic[]
+  /** Absolute paths of the files that were named by `$file`, as far as loading came, readable or not. */
+  readonly secretFiles: readonly string[]
+}
+
+export interface LoadOptions {
+  /** Its name stands in diagnostics, and relative paths begin at its folder. */
+  readonly file: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * A configuration from the text of its file: document, schema, references, rules. Each stage tells everything it
+ * finds; one that finds errors is the last.
+ */
+export async function loadConfig(text: string, { file, env }: LoadOptions): Promise<LoadedConfig> {
+  const { document, diagnostics: syntax } = readDocument(text, file)
+  if (!document) return { diagnostics: syntax, secretFiles: [] }
+  const report = createReporter(document)
+  const value = checkSchema(document, report)
+  if (!value) return { diagnostics: report.diagnostics, secretFiles: [] }
+  checkNames(value, report)
+  const references = await resolveReferences(value, { env, configFile: resolve(file) }, report)
+  const secretFiles = references.files
+  if (report.hasErrors) return { diagnostics: report.diagnostics, secretFiles }
+  warnOfLiteralSecrets(value, report)
+  const config: Config = {
+    digest: createHash('sha256').update(text).digest('hex'),
+    palette: buildPalette(references.value, report),
+    locations: buildLocations(references.value, report),
+    policies: buildPolicies(references.value, systemClock.now(), report),
+    secretFiles,
+  }
+  warnOfUnused(value, report)
+  const { diagnostics } = report
+  return report.hasErrors ? { diagnostics, secretFiles } : { config, diagnostics, secretFiles }
+}
+
+/** The same from the file itself; a file that cannot be read is one diagnostic. */
+export async function readConfigFile(file: string, env: LoadOptions['env']): Promise<LoadedConfig> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    const why =
+      errnoOf(cause) === 'ENOENT' ? 'There is no such file.' : `Reading it failed: ${errnoOf(cause) ?? 'unknown'}.`
+    const detail = `${file}: ${why} Name the configuration by --config or PALETTE_BACKUP_CONFIG.`
+    return { diagnostics: [{ severity: 'error', summary: 'Configuration cannot be read', detail }], secretFiles: [] }
+  }
+  return await loadConfig(text, { file, env })
+}

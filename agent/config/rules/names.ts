@@ -1,0 +1,35 @@
+import type { Reporter } from '../reporter.ts'
+import type { ConfigFileValue } from '../schema.ts'
+import { suggest } from '../suggestion.ts'
+
+/** Every name of a location that a policy uses is declared, and used once. */
+export function checkNames({ resource }: ConfigFileValue, report: Reporter): void {
+  const declared = Object.keys(resource.backup_storage_location)
+  for (const [policy, { backup_locations: used }] of Object.entries(resource.backup_policy)) {
+    used.forEach((name, index) => {
+      const path = ['resource', 'backup_policy', policy, 'backup_locations', index]
+      if (!declared.includes(name)) {
+        const detail = `No backup_storage_location is named "${name}".${suggest(name, declared)}`
+        report.error({ path, summary: 'Unknown backup storage location', detail })
+      } else if (used.indexOf(name) !== index) {
+        report.error({ path, summary: 'Repeated element', detail: `"${name}" stands twice in the list.` })
+      }
+    })
+  }
+}
+
+/** What is declared and does nothing is most likely forgotten. */
+export function warnOfUnused({ resource }: ConfigFileValue, report: Reporter): void {
+  const policies = Object.values(resource.backup_policy)
+  if (policies.length === 0) {
+    const detail = 'Nothing is backed up on schedule. Declare a backup_policy.'
+    report.warning({ path: ['resource'], at: 'key', summary: 'No backup policy', detail })
+    return
+  }
+  for (const name of Object.keys(resource.backup_storage_location)) {
+    if (policies.some((policy) => policy.backup_locations.includes(name))) continue
+    const path = ['resource', 'backup_storage_location', name]
+    const detail = `No backup_policy names "${name}" in its backup_locations.`
+    report.warning({ path, at: 'key', summary: 'Unused backup storage location', detail })
+  }
+}

@@ -1,0 +1,25 @@
+import { X509Certificate } from 'node:crypto'
+import type { Path } from '../document.ts'
+import type { Reporter } from '../reporter.ts'
+
+/** `a/b`, without slashes around it; anything that would lead elsewhere is an error. */
+export function checkFolder(folder: string | undefined, path: Path, report: Reporter): string {
+  const trimmed = (folder ?? '').replace(/^\/+|\/+$/g, '')
+  if (trimmed === '' || trimmed.split('/').every((part) => part !== '' && part !== '.' && part !== '..')) return trimmed
+  const detail = 'A folder is written as names with one / between them, without "." and "..".'
+  report.error({ path: [...path, 'folder'], summary: 'Invalid folder', detail })
+  return trimmed
+}
+
+/** A certificate that cannot be read would be found out about only in the night. */
+export function checkCaCert(caCert: string | undefined, path: Path, report: Reporter): { caCert?: string } {
+  // An empty text has been reported where it was read.
+  if (caCert === undefined || caCert === '') return {}
+  try {
+    new X509Certificate(caCert)
+  } catch {
+    const detail = 'Expected one or more certificates in PEM format: -----BEGIN CERTIFICATE----- and so on.'
+    report.error({ path: [...path, 'ca_cert'], at: 'key', summary: 'Invalid certificate', detail })
+  }
+  return { caCert }
+}

@@ -1,0 +1,91 @@
+import { DAY_MS, formatDuration } from '../../core/units.ts'
+import { expectedIntervalMs, nextDue } from '../../schedule/due.ts'
+import type { PolicyConfig, ScheduleConfig } from '../config.ts'
+import type { Path } from '../document.ts'
+import type { Resolved } from '../references.ts'
+import type { Reporter } from '../reporter.ts'
+import type { ConfigFileValue } from '../schema.ts'
+
+type RawPolicy = Resolved<ConfigFileValue>['resource']['backup_policy'][string]
+
+/** `now` is where looking for the next due time begins. */
+export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, report: Reporter): PolicyConfig[] {
+  return Object.entries(value.resource.backup_policy).map(([name, raw]) => {
+    const path = ['resource', 'backup_policy', name]
+    const schedule = buildSchedule(raw, path, now, report)
+    if (schedule) checkRetention(schedule, raw, path, now, report)
+    checkDatabases(raw, path, report)
+    return {
+      name,
+      backupLocations: raw.backup_locations,
+      schedule: schedule ?? { kind: 'cron', expression: '0 0 * * *' },
+      retentionDays: raw.retention_period,
+      keepMinimum: raw.keep_minimum,
+      includeDatabases: raw.include_databases,
+      compressionLevel: raw.compression_level,
+    }
+  })
+}
+
+function buildSchedule(raw: RawPolicy, path: Path, now: Date, report: Reporter): ScheduleConfig | undefined {
+  const { interval, hours_of_day: hours, schedule } = raw
+  if (schedule !== undefined) {
+    const other = interval === undefined ? 'hours_of_day' : 'interval'
+    if (interval !== undefined || hours !== undefined) {
+      const detail = 'A policy has either schedule, or interval and hours_of_day. Remove one of the two.'
+      report.error({ path: [...path, other], at: 'key', summary: 'Conflicting attributes', detail })
+      return undefined
+    }
+    return checkCron(schedule, [...path, 'schedule'], now, report)
+  }
+  if (interval === undefined || hours === undefined) {
+    const missing = interval === undefined ? 'interval' : 'hours_of_day'
+    const detail = 'A policy needs interval and hours_of_day, or schedule as a cron expression.'
+    report.error({ path: [...path, missing], at: 'key', summary: 'Missing required attribute', detail })
+    return undefined
+  }
+  for (const [index, hour] of hours.entries()) {
+    if (hours.indexOf(hour) === index) continue
+    const detail = `${hour} stands twice in the list.`
+    report.error({ path: [...path, 'hours_of_day', index], summary: 'Repeated element', detail })
+  }
+  return { kind: 'interval', intervalDays: interval, hoursOfDay: hours.toSorted((a, b) => a - b) }
+}
+
+function checkCron(expression: string, path: Path, now: Date, report: Reporter): ScheduleConfig | undefined {
+  const schedule: ScheduleConfig = { kind: 'cron', expression }
+  const wanted = 'Expected five fields, minute hour day month weekday, as in "0 2 * * *".'
+  try {
+    if (nextDue(schedule, { after: now })) return schedule
+    report.error({ path, summary: 'Schedule never comes', detail: 'There is no such day in any month.' })
+  } catch (thrown) {
+    const why = thrown instanceof Error ? ` ${thrown.message.replace(/\.?$/, '.')}` : ''
+    report.error({ path, summary: 'Invalid schedule', detail: `${wanted}${why}` })
+  }
+  return undefined
+}
+
+/** Kept for less time than passes between two backups, the last one would go before the next one is there. */
+function checkRetention(schedule: ScheduleConfig, raw: RawPolicy, path: Path, now: Date, report: Reporter): void {
+  const intervalMs = expectedIntervalMs(schedule, { from: now })
+  if (raw.retention_period * DAY_MS >= intervalMs) return
+  const detail = `Up to ${formatDuration(intervalMs)} pass between two backups, and each is kept for ${raw.retention_period} days. Keep them longer.`
+  report.error({ path: [...path, 'retention_period'], summary: 'Retention shorter than the interval', detail })
+}
+
+/** Characters that MongoDB forbids in a database's name on one system or another, and its limit of 63 bytes. */
+const DATABASE = /^[^/\\. "$*<>:|?\0]{1,63}$/
+
+function checkDatabases({ include_databases: databases }: RawPolicy, path: Path, report: Reporter): void {
+  databases.forEach((name, index) => {
+    const place = [...path, 'include_databases', index]
+    if (['admin', 'local', 'config'].includes(name)) {
+      const detail = `"${name}" belongs to the server, not to Palette, and cannot be put back.`
+      report.error({ path: place, summary: 'Database of the server', detail })
+    } else if (!DATABASE.test(name)) {
+      report.error({ path: place, summary: 'Invalid database name', detail: 'MongoDB has no database of this name.' })
+    } else if (databases.indexOf(name) !== index) {
+      report.error({ path: place, summary: 'Repeated element', detail: `"${name}" stands twice in the list.` })
+    }
+  })
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { secret, text } from './attributes.ts'
+
+/** The version of the file's format that this program reads. */
+export const CONFIG_VERSION = 1
+
+const FTP_TLS = ['explicit', 'implicit', 'none'] as const
+
+/** Names stand in keys, metrics and addresses: lower case, digits, `_` and `-`. */
+const ResourceName = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/)
+
+const Mongodb = z.strictObject({
+  uri: secret(
+    'Connection string of the replica set: mongodb://user:password@host:27017/?replicaSet=rs0&authSource=admin',
+  ),
+  ca_cert: text(
+    'PEM text of the certificate authorities to trust for MongoDB, where those of the system do not do',
+  ).optional(),
+})
+
+const Palette = z.strictObject({
+  cluster_name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)
+    .describe('Name of this installation: the first folder in every location, and a label of every metric'),
+  namespace: z.string().min(1).default('hubble-system').describe('Namespace of Palette in its cluster'),
+  mongodb: Mongodb.describe("How to reach Palette's MongoDB"),
+})
+
+const S3 = z.strictObject({
+  credential_type: z
+    .enum(['secret', 'sts', 'default'])
+    .describe(
+      'secret: access_key and secret_key; default: what the environment of the process gives (IRSA, pod identity, instance role)',
+    ),
+  access_key: secret('Access key id, for credential_type secret').optional(),
+  secret_key: secret('Secret access key, for credential_type secret').optional(),
+  s3_url: text('Endpoint of an S3-compatible service; without it Amazon S3').optional(),
+  s3_force_path_style: z
+    .boolean()
+    .optional()
+    .describe('Bucket name in the path instead of the host name; default: true when s3_url is set'),
+  server_side_encryption: z.enum(['AES256', 'aws:kms']).optional().describe('Encryption at rest that S3 is asked for'),
+})
+
+const Ftp = z.strictObject({
+  server: text('Host, host:port, or ftp://host:port'),
+  directory: z.string().min(1).default('/').describe('Directory on the server; created where it is absent'),
+  username: text('User name'),
+  password: secret('Password'),
+  tls: z
+    .enum(FTP_TLS)
+    .default('explicit')
+    .describe('explicit: AUTH TLS on port 21; implicit: TLS from the first byte, port 990; none: everything in clear'),
+})
+
+const Filesystem = z.strictObject({
+  path: z.string().min(1).describe('Absolute path of an existing directory: a mounted volume, NFS'),
+})
+
+const BackupStorageLocation = z.strictObject({
+  storage_provider: z.enum(['s3', 'ftp', 'filesystem']).describe('What kind of place this is'),
+  bucket_name: z.string().min(1).optional().describe('Name of the bucket (s3)'),
+  region: z.string().min(1).optional().describe('Region of the bucket (s3)'),
+  folder: z.string().optional().describe('Folder inside the bucket or directory; default: none'),
+  ca_cert: text(
+    'PEM text of the certificate authorities to trust, where those of the system do not do (s3, ftp)',
+  ).optional(),
+  validate: z
+    .boolean()
+    .default(true)
+    .describe('Use the location for real before a reload that adds or changes it is applied'),
+  s3: S3.optional().describe('Access to S3'),
+  ftp: Ftp.optional().describe('Access to an FTP server'),
+  filesystem: Filesystem.optional().describe('Directory of this machine'),
+})
+
+const BackupPolicy = z.strictObject({
+  backup_locations: z.array(z.string()).min(1).describe('Names of the locations that each get the whole backup'),
+  interval: z.int().min(1).max(365).optional().describe('Days between backups; needs hours_of_day'),
+  hours_of_day: z
+    .array(z.int().min(0).max(23))
+    .min(1)
+    .optional()
+    .describe('Hours (UTC) at which a backup is made on each of these days'),
+  schedule: z
+    .string()
+    .optional()
+    .describe('Cron expression of five fields (UTC), instead of interval and hours_of_day'),
+  retention_period: z.int().min(1).max(3650).describe('Days that a backup is kept'),
+  keep_minimum: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('Good backups that are kept in each location however old they are'),
+  include_databases: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb'])
+    .describe('Databases to back up'),
+  compression_level: z.int().min(1).max(19).default(1).describe('zstd level: 1 is fastest, 19 is smallest'),
+})
+
+/** The file after YAML; every rule that needs more than one attribute stands elsewhere. */
+export const ConfigFile = z.strictObject({
+  version: z.literal(CONFIG_VERSION).describe('Version of this format'),
+  provider: z.strictObject({ palette: Palette.describe('The installation that is protected') }),
+  resource: z
+    .strictObject({
+      backup_storage_location: z
+        .record(ResourceName, BackupStorageLocation)
+        .default({})
+        .describe('Places that keep backups, by name'),
+      backup_policy: z
+        .record(ResourceName, BackupPolicy)
+        .default({})
+        .describe('What is backed up, when, where to and how long it is kept, by name'),
+    })
+    .default({ backup_storage_location: {}, backup_policy: {} }),
+})
+
+export type ConfigFileValue = z.output<typeof ConfigFile>
+
+/** Attributes that have a meaning in Palette or in later versions, by the attribute they would stand in. */
+export const NOT_SUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  palette: ['host', 'api_key', 'ignore_insecure_tls_error'],
+  s3: ['arn', 'external_id', 'object_lock'],
+  backup_policy: [
+    'include_cluster_resources',
+    'include_cluster_resources_mode',
+    'include_disks',
+    'encryption',
+    'allow_cleartext',
+    'expiry_in_hour',
+  ],
+}
