@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { DestinationStream } from 'pino'
 import { pino } from 'pino'
 import type { CommandContext, ExitCode, Output } from './commands/context.ts'
 import { reportFailure } from './commands/outcome.ts'
@@ -15,8 +16,7 @@ const stop = new AbortController()
 const context: CommandContext = {
   env: process.env,
   clock: systemClock,
-  // Synchronous: the last lines before an end are the ones that matter.
-  logger: createLogger(pino.destination({ dest: 2, sync: true }), process.env['PALETTE_BACKUP_LOG_LEVEL'] ?? 'info'),
+  logger: createLogger(await logDestination(), process.env['PALETTE_BACKUP_LOG_LEVEL'] ?? 'info'),
   signal: stop.signal,
   toolVersion: readVersion(),
   stdout: outputOf(process.stdout),
@@ -56,6 +56,13 @@ async function main(): Promise<ExitCode> {
   } catch (thrown) {
     return reportFailure(thrown, context, json)
   }
+}
+
+/** JSON lines, or on a terminal what a person reads. Synchronous: the last lines before an end are the ones that matter. */
+async function logDestination(): Promise<DestinationStream> {
+  if (process.stderr.isTTY !== true) return pino.destination({ dest: 2, sync: true })
+  const { default: pretty } = await import('pino-pretty')
+  return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' })
 }
 
 function outputOf(stream: NodeJS.WriteStream): Output {
