@@ -185,6 +185,8 @@ describe('a due time', () => {
     await until(() => logged('run finished').length > 0)
     expect(await sample('runs_total{policy="nightly",result="success"}')).toBe(1)
     expect(await sample('retained_backups{policy="nightly",location="nas"}')).toBe(1)
+    // A run is history once its process is gone.
+    await until(async () => (await ask('/runs')).json.active.length === 0)
     expect((await ask('/runs')).json.recent).toContainEqual(
       expect.objectContaining({ kind: 'backup', policy: 'nightly', result: 'success' }),
     )
