@@ -15,6 +15,11 @@ const Collection = z.strictObject({
   documents: Size,
   bytes: Size,
   crc64: z.string().regex(/^[0-9a-f]{16}$/),
+  /** Over the documents in any order; absent in manifests of versions before 0.2. */
+  digest: z
+    .string()
+    .regex(/^sip128:[0-9a-f]{32}$/)
+    .optional(),
 })
 
 const Consistency = z.strictObject({

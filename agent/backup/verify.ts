@@ -164,9 +164,9 @@ function compareCollections(
   expected: ManifestArtifact['mongodb']['collections'],
 ): void {
   const byName = new Map(found.map((facts) => [`${facts.database}.${facts.collection}`, facts]))
-  for (const { database, collection, documents, crc64 } of expected) {
+  for (const { database, collection, documents, crc64, digest } of expected) {
     const facts = byName.get(`${database}.${collection}`)
-    if (facts?.documents === documents && facts.crc64 === crc64) continue
+    if (facts?.documents === documents && facts.crc64 === crc64 && facts.digest === (digest ?? facts.digest)) continue
     throw new Failure(
       `${where}: ${database}.${collection} holds ${facts?.documents ?? 'no'} documents, its manifest says ${documents}`,
       { code: 'damaged' },

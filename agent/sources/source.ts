@@ -28,6 +28,8 @@ export interface CollectionFacts {
   readonly bytes: number
   /** CRC-64/ECMA over the documents in the order they were read, 16 hexadecimal digits; as in the archive. */
   readonly crc64: string
+  /** Over the documents in any order: `sip128:` and 32 hexadecimal digits (archive/document-digest.ts). */
+  readonly digest: string
 }
 
 /** One object that a source produces. `body` can be read once. */

@@ -1,6 +1,7 @@
 import type { ClientSession, MongoClient } from 'mongodb'
 import type { CollectionFacts, SourceProgress } from '../source.ts'
 import { Crc64, formatCrc64 } from './archive/crc64.ts'
+import { DocumentDigest } from './archive/document-digest.ts'
 import { dataCollection } from './archive/format.ts'
 import { ArchiveWriter } from './archive/writer.ts'
 import { mongodbFailure } from './classify.ts'
@@ -72,6 +73,13 @@ async function readCollection(
   isOver: () => boolean,
 ): Promise<void> {
   const crc = new Crc64()
+  const digest = new DocumentDigest()
+  const sink = {
+    update(run: Uint8Array): void {
+      crc.update(run)
+      digest.update(run)
+    },
+  }
   const stored = dataCollection(collection, type)
   let documents = 0
   let bytes = 0
@@ -82,7 +90,7 @@ async function readCollection(
         ...readConcernFor(readPoint, capped),
       })) {
         if (isOver()) return
-        writer.segment(database, stored, batch.documents, crc)
+        writer.segment(database, stored, batch.documents, sink)
         documents += batch.count
         bytes += batch.bytes
         meter.add(batch.bytes, batch.count)
@@ -93,7 +101,15 @@ async function readCollection(
     }
   }
   writer.end(database, stored, crc.digest())
-  onCollection({ database, collection, type, documents, bytes, crc64: formatCrc64(crc.digest()) })
+  onCollection({
+    database,
+    collection,
+    type,
+    documents,
+    bytes,
+    crc64: formatCrc64(crc.digest()),
+    digest: digest.digest(),
+  })
 }
 
 function readConcernFor({ readConcern, exceptCapped }: ReadPoint, capped: boolean): Pick<ReadPoint, 'readConcern'> {

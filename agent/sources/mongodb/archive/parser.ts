@@ -2,6 +2,7 @@ import { BSON } from 'mongodb'
 import { Failure } from '../../../core/errors.ts'
 import { ByteReader } from './byte-reader.ts'
 import { Crc64, formatCrc64 } from './crc64.ts'
+import { DocumentDigest } from './document-digest.ts'
 import type { ArchiveHeader, ArchiveMetadata } from './format.ts'
 import { dataCollection, FORMAT_VERSION, MAGIC } from './format.ts'
 
@@ -20,11 +21,13 @@ export interface Counted {
   readonly documents: number
   readonly bytes: number
   readonly crc64: string
+  readonly digest: string
 }
 
 interface Open {
   readonly metadata: ArchiveMetadata
   readonly crc: Crc64
+  readonly digest: DocumentDigest
   documents: number
   bytes: number
   ended: boolean
@@ -66,6 +69,7 @@ async function* parse(reader: ByteReader): AsyncGenerator<ArchiveEvent> {
     while (!(await reader.terminator())) {
       const run = await reader.documents()
       current.crc.update(run.bytes)
+      current.digest.update(run.bytes)
       current.documents += run.count
       current.bytes += run.bytes.length
       yield { type: 'documents', metadata: current.metadata, bytes: run.bytes, count: run.count }
@@ -77,7 +81,7 @@ async function* parse(reader: ByteReader): AsyncGenerator<ArchiveEvent> {
 }
 
 function opened(metadata: ArchiveMetadata): Open {
-  return { metadata, crc: new Crc64(), documents: 0, bytes: 0, ended: false }
+  return { metadata, crc: new Crc64(), digest: new DocumentDigest(), documents: 0, bytes: 0, ended: false }
 }
 
 function ended(current: Open, expected: bigint, name: string, reader: ByteReader): ArchiveEvent {
@@ -87,7 +91,11 @@ function ended(current: Open, expected: bigint, name: string, reader: ByteReader
   }
   current.ended = true
   const { documents, bytes, metadata } = current
-  return { type: 'end', metadata, counted: { documents, bytes, crc64: formatCrc64(crc) } }
+  return {
+    type: 'end',
+    metadata,
+    counted: { documents, bytes, crc64: formatCrc64(crc), digest: current.digest.digest() },
+  }
 }
 
 async function decoded(reader: ByteReader): Promise<Readonly<Record<string, unknown>>> {
