@@ -11,6 +11,7 @@ export interface JsonSchema {
   readonly items?: JsonSchema
   readonly enum?: readonly unknown[]
   readonly const?: unknown
+  readonly default?: unknown
   readonly sensitive?: boolean
   readonly reference?: boolean
   readonly minimum?: number
