@@ -63,7 +63,9 @@ go_build ferretdb github.com/FerretDB/FerretDB v1.24.2 .
 for tool in mongodump mongorestore bsondump; do
   go_build "$tool" github.com/mongodb/mongo-tools "$tools" "github.com/mongodb/mongo-tools/$tool/main" "-X main.VersionStr=100.12.2"
 done
-go_install mc github.com/minio/mc latest
-go_install minio github.com/minio/minio latest
-go_install rclone github.com/rclone/rclone latest
+go_install mc github.com/minio/mc v0.0.0-20250313080218-cf909e1063a9
+go_install minio github.com/minio/minio v0.0.0-20260212201848-7aac2a2c5b7c
+go_install rclone github.com/rclone/rclone v1.76.0
+go_install versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
+go_install toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server v2.5.0
 echo "peers are in $bin"

@@ -1,13 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import type { S3Server } from '../../support/s3/open.ts'
 import { until } from '../../support/until.ts'
+import { endChild } from './child.ts'
 import { freePort } from './free-port.ts'
 import { peerBinary } from './peer.ts'
 
@@ -25,8 +26,10 @@ export interface Minio extends AsyncDisposable {
   objects(): Promise<string[]>
   /** Runs `mc`; the server's alias is `peer`. */
   mc(...args: readonly string[]): Promise<string>
+  /** A user who may do what is named in the bucket, by IAM action, and nothing else. */
+  createUser(name: string, actions: readonly string[]): Promise<S3Server>
   /** Ends the server; its data and its port are kept for `restart`. */
-  stop(): Promise<void>
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>
   restart(): Promise<void>
 }
 
@@ -55,11 +58,11 @@ export async function startMinio(): Promise<Minio> {
     credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
   })
   await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
-  const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGTERM')
-    await ended
+  const stop = (signal?: 'SIGTERM' | 'SIGKILL'): Promise<void> => endChild(child, signal)
+  const mc = async (...args: readonly string[]): Promise<string> => {
+    const alias = `http://${ACCESS_KEY}:${SECRET_KEY}@127.0.0.1:${port}`
+    const env = { ...process.env, MC_HOST_peer: alias, MC_CONFIG_DIR: join(folder, 'mc') }
+    return (await run(peerBinary('mc'), [...args], { env })).stdout
   }
   return {
     url,
@@ -75,10 +78,15 @@ export async function startMinio(): Promise<Minio> {
       }
       return keys
     },
-    async mc(...args) {
-      const alias = `http://${ACCESS_KEY}:${SECRET_KEY}@127.0.0.1:${port}`
-      const env = { ...process.env, MC_HOST_peer: alias, MC_CONFIG_DIR: join(folder, 'mc') }
-      return (await run(peerBinary('mc'), [...args], { env })).stdout
+    mc,
+    async createUser(name, actions) {
+      const file = join(folder, `${name}.json`)
+      const secretKey = `${name}-secret-key`
+      await writeFile(file, JSON.stringify(policyOf(actions)))
+      await mc('admin', 'policy', 'create', 'peer', name, file)
+      await mc('admin', 'user', 'add', 'peer', name, secretKey)
+      await mc('admin', 'policy', 'attach', 'peer', name, '--user', name)
+      return { url, bucket: BUCKET, accessKey: name, secretKey }
     },
     stop,
     async restart() {
@@ -92,6 +100,12 @@ export async function startMinio(): Promise<Minio> {
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** The shape of the policy in Palette's documentation: actions on the bucket and on what is in it. */
+function policyOf(actions: readonly string[]): object {
+  const Resource = [`arn:aws:s3:::${BUCKET}`, `arn:aws:s3:::${BUCKET}/*`]
+  return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: actions, Resource }] }
 }
 
 async function start(binary: string, data: string, url: string): Promise<ChildProcess> {
