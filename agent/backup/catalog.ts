@@ -11,20 +11,35 @@ export interface PolicyRef {
   readonly policy: string
 }
 
-/** Every backup of a policy in a location, newest first: those whose manifest is there. One listing, nothing opened. */
+/**
+ * Every backup of a policy in a location, newest first: those whose manifest is there, and whether something beside it
+ * says that it is pinned or verified. One listing, nothing opened.
+ */
 export async function readCatalog(
   location: Location,
   { clusterName, policy }: PolicyRef,
   options: CallOptions,
 ): Promise<BackupSummary[]> {
   const prefix = policyPrefix(clusterName, policy)
+  const meanings = (await location.list(prefix, options)).flatMap(({ key }) => parseKey(prefix, key) ?? [])
+  const named = (kind: 'pin' | 'verified'): ReadonlySet<string> =>
+    new Set(meanings.flatMap((meaning) => (meaning.kind === kind ? [meaning.backupId] : [])))
+  const pinned = named('pin')
+  const verified = named('verified')
   const backups: BackupSummary[] = []
-  for (const entry of await location.list(prefix, options)) {
-    const meaning = parseKey(prefix, entry.key)
-    if (meaning?.kind !== 'manifest') continue
+  for (const meaning of meanings) {
+    if (meaning.kind !== 'manifest') continue
     const { backupId, complete } = meaning
     const startedAt = backupIdTime(backupId)?.toISOString() ?? ''
-    backups.push({ backupId, policy, location: location.name, startedAt, complete })
+    backups.push({
+      backupId,
+      policy,
+      location: location.name,
+      startedAt,
+      complete,
+      ...(pinned.has(backupId) ? { pinned: true } : {}),
+      ...(verified.has(backupId) ? { verified: true } : {}),
+    })
   }
   return backups.sort((a, b) => (a.backupId < b.backupId ? 1 : -1))
 }

@@ -1,8 +1,11 @@
 import type { BackupSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
-import { artifactPrefix, manifestKey } from './keys.ts'
+import { artifactPrefix, manifestKey, pinKey, verifiedKey } from './keys.ts'
 
-/** Removes a backup: its manifest first, so that what is left half deleted is no backup any more. */
+/**
+ * Removes a backup: its manifest first, so that what is left half deleted is no backup any more; then its artifacts,
+ * and what was learned of it later.
+ */
 export async function deleteBackup(
   location: Location,
   clusterName: string,
@@ -11,6 +14,9 @@ export async function deleteBackup(
 ): Promise<void> {
   await location.delete(manifestKey(clusterName, backup.policy, backup.backupId, backup.complete), options)
   await deleteArtifacts(location, clusterName, backup, options)
+  for (const key of [verifiedKey, pinKey]) {
+    await location.delete(key(clusterName, backup.policy, backup.backupId), options)
+  }
 }
 
 export async function deleteArtifacts(

@@ -9,6 +9,16 @@ export function manifestKey(clusterName: string, policy: string, backupId: strin
   return `${policyPrefix(clusterName, policy)}${backupId}${complete ? COMPLETE : INCOMPLETE}`
 }
 
+/** The object whose presence keeps a backup from being deleted. */
+export function pinKey(clusterName: string, policy: string, backupId: string): string {
+  return `${policyPrefix(clusterName, policy)}${backupId}${PIN}`
+}
+
+/** The proof that a backup was found restorable. */
+export function verifiedKey(clusterName: string, policy: string, backupId: string): string {
+  return `${policyPrefix(clusterName, policy)}${backupId}${VERIFIED}`
+}
+
 export function artifactKey(clusterName: string, policy: string, backupId: string, file: string): string {
   return `${artifactPrefix(clusterName, policy, backupId)}${file}`
 }
@@ -27,10 +37,14 @@ export function runKey(clusterName: string, runId: string): string {
 
 const COMPLETE = '.manifest.json'
 const INCOMPLETE = '.partial.json'
+const PIN = '.pin'
+const VERIFIED = '.verified.json'
 
 /** What a key below a policy's prefix means; undefined for anything that is not ours. */
 export type KeyMeaning =
   | { readonly kind: 'manifest'; readonly backupId: string; readonly complete: boolean }
+  | { readonly kind: 'pin'; readonly backupId: string }
+  | { readonly kind: 'verified'; readonly backupId: string }
   | { readonly kind: 'artifact'; readonly backupId: string; readonly file: string }
 
 export function parseKey(prefix: string, key: string): KeyMeaning | undefined {
@@ -43,6 +57,13 @@ export function parseKey(prefix: string, key: string): KeyMeaning | undefined {
   ] as const) {
     const backupId = name.endsWith(ending) ? name.slice(0, -ending.length) : ''
     if (backupIdTime(backupId)) return { kind: 'manifest', backupId, complete }
+  }
+  for (const [ending, kind] of [
+    [PIN, 'pin'],
+    [VERIFIED, 'verified'],
+  ] as const) {
+    const backupId = name.endsWith(ending) ? name.slice(0, -ending.length) : ''
+    if (backupIdTime(backupId)) return { kind, backupId }
   }
   return undefined
 }

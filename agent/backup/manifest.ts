@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../core/errors.ts'
+import type { BackupFacts } from '../core/events.ts'
 
 /** The manifest format that this version writes, and the newest it reads. */
 export const FORMAT_VERSION = 1
@@ -70,6 +71,15 @@ const manifestShape = {
 export const Manifest = z.strictObject(manifestShape)
 export type Manifest = Readonly<z.infer<typeof Manifest>>
 export type ManifestArtifact = Readonly<z.infer<typeof Artifact>>
+
+/** What metrics tell of a backup. */
+export function factsOf({ artifacts }: Manifest): BackupFacts {
+  return {
+    sourceBytes: artifacts.reduce((sum, { bytes }) => sum + bytes, 0),
+    storedBytes: artifacts.reduce((sum, { stored_bytes }) => sum + stored_bytes, 0),
+    consistent: artifacts.every(({ mongodb }) => mongodb.consistency.level !== 'none'),
+  }
+}
 
 /** More than any manifest needs; a larger object under a manifest's name is not one. */
 export const LARGEST_MANIFEST_BYTES = 64 * 1024 * 1024

@@ -7,7 +7,7 @@ import { deleteArtifacts } from './delete-backup.ts'
 import { InFlight } from './in-flight.ts'
 import { artifactKey, manifestKey } from './keys.ts'
 import type { Manifest, ManifestArtifact } from './manifest.ts'
-import { encodeManifest, FORMAT_VERSION } from './manifest.ts'
+import { encodeManifest, FORMAT_VERSION, factsOf } from './manifest.ts'
 import type { BackupOptions } from './run-backup.ts'
 import { sweep } from './sweep.ts'
 
@@ -40,6 +40,9 @@ export class StoreSession {
       const { clusterName, isDead, signal } = this.#options
       const swept = await sweep(this.location, { clusterName, isDead, signal })
       for (const problem of swept.problems) warn(problem)
+      const { runId, emit } = this.#options
+      const { objectsDeleted: objects, problems } = swept
+      emit({ type: 'location.swept', runId, location: this.location.name, objects, failures: problems.length })
       this.#opened = true
       await this.#inFlight.open()
     })
@@ -97,7 +100,7 @@ export class StoreSession {
         backupId: this.#backupId,
         startedAt: this.#startedAt.toISOString(),
         complete,
-        storedBytes: artifacts.reduce((sum, artifact) => sum + artifact.stored_bytes, 0),
+        ...factsOf(manifest),
       })
     })
   }

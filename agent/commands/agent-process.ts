@@ -12,6 +12,7 @@ import type { Metrics } from '../metrics/metrics.ts'
 import { createMetrics } from '../metrics/metrics.ts'
 import { RunPool } from '../runs/run-pool.ts'
 import { expectedIntervalMs } from '../schedule/due.ts'
+import type { Why } from '../schedule/scheduler.ts'
 import { Scheduler } from '../schedule/scheduler.ts'
 import { CatalogReader } from './agent-catalogs.ts'
 import { locationDiagnostics, validateLocations } from './agent-locations.ts'
@@ -101,16 +102,24 @@ export class Agent {
     this.#scheduler = new Scheduler({
       clock,
       newest: (policy) => this.#newest(policy),
-      onDue: (policy, dueAt) => this.#onDue(policy, dueAt),
+      onDue: (policy, dueAt, why) => this.#onDue(policy, dueAt, why),
+      onMissed: (policy, dueAt, count) => this.#onMissed(policy, dueAt, count),
+      onJump: (jumpMs) => logger.warn({ jumpMs: Math.round(jumpMs) }, 'clock jumped, or the machine slept'),
     })
     const schedule = {
       nextRun: (policy: string) => this.#scheduler.nextRun(policy),
       expectedIntervalMs: (policy: string) => this.#expectedMs.get(policy) ?? 0,
       lastTick: () => this.#scheduler.lastTick,
+      retryAt: (policy: string) => this.#scheduler.retryAt(policy),
+      clockJumps: () => this.#scheduler.clockJumps,
     }
     this.#metrics = createMetrics({ clock, version, schedule })
     events.subscribe(this.#metrics.onEvent)
     events.subscribe(logEvents(logger))
+    events.subscribe((event) => {
+      if (event.type !== 'run.finished' || event.kind !== 'backup' || event.policy === undefined) return
+      this.#scheduler.runEnded(event.policy, { failed: event.result === 'failed' })
+    })
     this.#catalogs = new CatalogReader({
       pool: this.#pool,
       clock,
@@ -235,18 +244,26 @@ export class Agent {
     }
   }
 
-  #onDue({ name }: PolicyConfig, dueAt: Date): void {
+  #onDue({ name }: PolicyConfig, dueAt: Date, why: Why): void {
     const { logger } = this.#context
-    const due = { policy: name, dueAt: dueAt.toISOString() }
+    const due = { policy: name, dueAt: dueAt.toISOString(), why }
     try {
       const { started, runId } = this.#startBackup(name)
-      if (started) return
-      this.#metrics.onSkipped(name)
+      if (started) {
+        logger.info({ ...due, run: runId }, 'backup due')
+        return
+      }
+      this.#metrics.onSkipped(name, 1)
       logger.warn({ ...due, run: runId }, 'backup skipped: the last one is still under way')
     } catch (thrown) {
-      this.#metrics.onSkipped(name)
+      this.#metrics.onSkipped(name, 1)
       logger.error({ ...due, ...failureFields(failureData(thrown)) }, 'backup skipped')
     }
+  }
+
+  #onMissed({ name }: PolicyConfig, dueAt: Date, count: number): void {
+    this.#metrics.onSkipped(name, count)
+    this.#context.logger.warn({ policy: name, dueAt: dueAt.toISOString(), count }, 'due times missed')
   }
 
   #startBackup(policy: string): StartedBackup {

@@ -1,7 +1,10 @@
-import { readCatalog } from '../backup/catalog.ts'
+import type { PolicyRef } from '../backup/catalog.ts'
+import { readCatalog, readManifest } from '../backup/catalog.ts'
+import { factsOf } from '../backup/manifest.ts'
 import type { Config } from '../config/config.ts'
 import { Failure, failureData, toFailure } from '../core/errors.ts'
-import type { Emit, RunKind, RunResult } from '../core/events.ts'
+import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult } from '../core/events.ts'
+import type { Location } from '../locations/location.ts'
 import { validateLocation } from '../locations/validate.ts'
 import type { RunRequest } from '../runs/request.ts'
 import { decodeRequest } from '../runs/request.ts'
@@ -72,7 +75,8 @@ async function readCatalogs(
         if (!backupLocations.includes(location.name)) continue
         const ref = { clusterName: config.palette.clusterName, policy }
         const backups = await readCatalog(location, ref, { signal })
-        emit({ type: 'catalog.read', runId, policy, location: location.name, backups })
+        const newest = await newestFacts(location, ref, backups, { signal })
+        emit({ type: 'catalog.read', runId, policy, location: location.name, backups, ...(newest ? { newest } : {}) })
       }
     } catch (thrown) {
       failures += 1
@@ -83,6 +87,24 @@ async function readCatalogs(
   await Promise.all(read)
   if (failures === 0) return 'success'
   return failures < used.length ? 'partial' : 'failed'
+}
+
+/** A manifest that cannot be read hides nothing of the listing: `verify` says what is wrong with it. */
+async function newestFacts(
+  location: Location,
+  ref: PolicyRef,
+  backups: readonly BackupSummary[],
+  options: { readonly signal: AbortSignal },
+): Promise<BackupFacts | undefined> {
+  const newest = backups.find(({ complete }) => complete)
+  if (!newest) return undefined
+  try {
+    return factsOf(await readManifest(location, ref, newest, options))
+  } catch (thrown) {
+    const failure = toFailure(thrown)
+    if (options.signal.aborted || failure.retryable) throw failure
+    return undefined
+  }
 }
 
 async function validate(

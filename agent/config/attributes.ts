@@ -25,6 +25,14 @@ export function secret(description: string) {
   return textInput().meta({ reference: true, sensitive: true, description })
 }
 
+/** How long something takes at most: `90s`, `30m`, `12h`, `7d`. */
+export function duration(description: string) {
+  return z
+    .string()
+    .regex(/^[1-9]\d{0,5}[smhd]$/, 'Expected a number and a unit, as in 90s, 30m, 12h or 7d.')
+    .describe(description)
+}
+
 function textInput() {
   return z.custom<TextInput>((value) => textProblem(value) === undefined, {
     error: ({ input }) => textProblem(input) ?? '',

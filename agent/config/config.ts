@@ -76,8 +76,25 @@ export interface PolicyConfig {
   readonly schedule: ScheduleConfig
   readonly retentionDays: number
   readonly keepMinimum: number
+  /** Backups that are kept beyond `retentionDays`, by calendar; absent: none. */
+  readonly keep?: KeepConfig
+  /** A due time that passed while the agent was down, or the machine slept, is made up. */
+  readonly catchUp: boolean
+  /** A run that takes longer is ended. */
+  readonly timeoutMs: number
+  /** A run whose process uses more resident memory is ended. */
+  readonly memoryLimitBytes: number
   readonly includeDatabases: readonly string[]
   readonly compressionLevel: number
+}
+
+/** The newest complete backup of each of the last so many days, weeks, ... (UTC) that have one. */
+export interface KeepConfig {
+  readonly last?: number | undefined
+  readonly daily?: number | undefined
+  readonly weekly?: number | undefined
+  readonly monthly?: number | undefined
+  readonly yearly?: number | undefined
 }
 
 export type ScheduleConfig =

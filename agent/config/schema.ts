@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { secret, text } from './attributes.ts'
+import { duration, secret, text } from './attributes.ts'
 
 /** The version of the file's format that this program reads. */
 export const CONFIG_VERSION = 1
@@ -75,6 +75,16 @@ const BackupStorageLocation = z.strictObject({
   filesystem: Filesystem.optional().describe('Directory of this machine'),
 })
 
+const count = (what: string) => z.int().min(1).max(1000).optional().describe(what)
+
+const Keep = z.strictObject({
+  last: count('The newest so many complete backups'),
+  daily: count('The newest complete backup of each of the last so many days (UTC) that have one'),
+  weekly: count('The same for weeks, Monday to Sunday'),
+  monthly: count('The same for months'),
+  yearly: count('The same for years'),
+})
+
 const BackupPolicy = z.strictObject({
   backup_locations: z.array(z.string()).min(1).describe('Names of the locations that each get the whole backup'),
   interval: z.int().min(1).max(365).optional().describe('Days between backups; needs hours_of_day'),
@@ -94,6 +104,18 @@ const BackupPolicy = z.strictObject({
     .max(1000)
     .default(3)
     .describe('Good backups that are kept in each location however old they are'),
+  keep: Keep.optional().describe('Complete backups that are kept beyond retention_period'),
+  catch_up: z
+    .boolean()
+    .default(true)
+    .describe('Make up, once, for due times that passed while the agent was down or the machine slept'),
+  timeout: duration('A run that takes longer is ended').default('12h'),
+  memory_limit: z
+    .int()
+    .min(128)
+    .max(65_536)
+    .default(512)
+    .describe('MiB of memory; a run whose process uses more is ended'),
   include_databases: z
     .array(z.string().min(1))
     .min(1)

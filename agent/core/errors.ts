@@ -14,20 +14,22 @@
  * - `unavailable`  the other side answered that it cannot now (throttling, 5xx, election)
  * - `internal`     anything else: a defect of this program until shown otherwise
  */
-export type ErrorCode =
-  | 'config'
-  | 'auth'
-  | 'permission'
-  | 'not_found'
-  | 'unreachable'
-  | 'no_space'
-  | 'damaged'
-  | 'unsupported'
-  | 'snapshot_lost'
-  | 'cancelled'
-  | 'refused'
-  | 'unavailable'
-  | 'internal'
+export const ERROR_CODES = [
+  'config',
+  'auth',
+  'permission',
+  'not_found',
+  'unreachable',
+  'no_space',
+  'damaged',
+  'unsupported',
+  'snapshot_lost',
+  'cancelled',
+  'refused',
+  'unavailable',
+  'internal',
+] as const
+export type ErrorCode = (typeof ERROR_CODES)[number]
 
 export interface FailureOptions {
   readonly code: ErrorCode

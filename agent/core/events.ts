@@ -15,6 +15,19 @@ export interface BackupSummary {
   readonly startedAt: string
   /** False where a source could not give everything (`partial.json`). */
   readonly complete: boolean
+  /** Somebody asked to keep it for good. */
+  readonly pinned?: boolean
+  /** A verification has proven it. */
+  readonly verified?: boolean
+}
+
+/** What only the manifest of a backup tells. */
+export interface BackupFacts {
+  /** Bytes of BSON read, of archive stored. */
+  readonly sourceBytes: number
+  readonly storedBytes: number
+  /** All of its data is as it was at one instant. */
+  readonly consistent: boolean
 }
 
 /** Everything that happens, as plain JSON-safe data. Core code emits; logs, metrics, progress and history subscribe. */
@@ -46,6 +59,8 @@ export type RunEvent =
       readonly startedAt: string
       readonly complete: boolean
       readonly storedBytes: number
+      readonly sourceBytes?: number
+      readonly consistent?: boolean
     }
   | {
       readonly type: 'location.failed'
@@ -62,6 +77,8 @@ export type RunEvent =
       readonly policy: string
       readonly location: string
       readonly backups: readonly BackupSummary[]
+      /** Of the newest complete one; absent when there is none, or its manifest could not be read. */
+      readonly newest?: BackupFacts
     }
   | {
       readonly type: 'catalog.failed'
@@ -76,6 +93,35 @@ export type RunEvent =
       readonly location: string
       readonly backupId: string
     }
+  /** Retention was applied to one policy in one location; each deletion was told before. */
+  | {
+      readonly type: 'retention.applied'
+      readonly runId: string
+      readonly policy: string
+      readonly location: string
+      /** Backups that should be gone and are not, because deleting them failed. */
+      readonly failures: number
+      /** Nothing was deleted, because so many deletions at once are more likely a wrong clock than meant. */
+      readonly refused: boolean
+    }
+  | {
+      readonly type: 'backup.verified'
+      readonly runId: string
+      readonly policy: string
+      readonly location: string
+      readonly backupId: string
+      readonly startedAt: string
+      readonly ok: boolean
+    }
+  /** What dead runs left in a location was looked for and removed. */
+  | {
+      readonly type: 'location.swept'
+      readonly runId: string
+      readonly location: string
+      readonly objects: number
+      /** What could not be cleaned up now. */
+      readonly failures: number
+    }
   | { readonly type: 'validate.step'; readonly runId: string; readonly location: string; readonly step: ValidateStep }
   | {
       readonly type: 'run.finished'
@@ -88,6 +134,8 @@ export type RunEvent =
       /** Bytes of BSON read, of archive stored per location. */
       readonly sourceBytes?: number
       readonly storedBytes?: number
+      /** Largest resident memory of the run's process; known to who started it. */
+      readonly peakMemoryBytes?: number
       readonly failure?: FailureData
     }
 

@@ -1,9 +1,10 @@
 import type { Registry } from 'prom-client'
+import { ERROR_CODES } from '../core/errors.ts'
 import type { CatalogState, CatalogSummary } from './catalog-state.ts'
 import type { Sample } from './declare.ts'
 import { declareCounter, declareGauge, toSeconds } from './declare.ts'
 import type { PairStatistics, PolicyStatistics, RunStatistics } from './run-statistics.ts'
-import { COUNTED_RESULTS } from './run-statistics.ts'
+import { COUNTED_RESULTS, STAGES } from './run-statistics.ts'
 
 export interface BackupSources {
   readonly runs: RunStatistics
@@ -53,10 +54,22 @@ function declarePairs(registry: Registry, { runs, catalogs, now }: BackupSources
   )
   gauge(
     'stored_bytes',
-    'Size in the location of the last backup that this agent process stored there. 0: none yet.',
-    (_, { lastStoredBytes }) => lastStoredBytes,
+    'Size in the location of the newest complete backup, as its manifest says. 0: none is known.',
+    ({ facts }) => facts?.storedBytes ?? 0,
+  )
+  gauge(
+    'last_success_consistent',
+    '1: the newest complete backup holds all data as it was at one instant. 0: it does not, or none is known.',
+    ({ facts }) => (facts?.consistent ? 1 : 0),
   )
   gauge('retained_backups', 'Backups of the policy that the location holds.', ({ backups }) => backups)
+  gauge('pinned_backups', 'Of these, how many are pinned: never deleted by retention.', ({ pinned }) => pinned)
+  gauge('verified_backups', 'Of these, how many a verification has proven restorable.', ({ verified }) => verified)
+  gauge(
+    'last_verified_timestamp_seconds',
+    'Start of the newest backup in the location that a verification has proven restorable, in seconds since 1970. 0: none is known.',
+    ({ newestVerified }) => toSeconds(newestVerified),
+  )
   gauge(
     'oldest_backup_timestamp_seconds',
     'Start of the oldest backup that the location holds, in seconds since 1970. 0: none is known.',
@@ -80,6 +93,21 @@ function declarePolicies(registry: Registry, runs: RunStatistics): void {
 
   gauge('running', '1: a backup of the policy is under way.', ({ running }) => (running ? 1 : 0))
   gauge(
+    'run_started_timestamp_seconds',
+    'When the last backup run of the policy started, in seconds since 1970. 0: none since the agent started.',
+    ({ lastStarted }) => toSeconds(lastStarted),
+  )
+  gauge(
+    'run_progress_bytes',
+    'Bytes that the backup run that is under way has read from its sources. 0: none is under way.',
+    ({ progress }) => progress.bytes,
+  )
+  gauge(
+    'run_progress_documents',
+    'Documents that the backup run that is under way has read. 0: none is under way.',
+    ({ progress }) => progress.documents,
+  )
+  gauge(
     'run_duration_seconds',
     'How long the last backup run of the policy took. 0: none ended since the agent started.',
     ({ lastDurationMs }) => lastDurationMs / 1000,
@@ -89,9 +117,24 @@ function declarePolicies(registry: Registry, runs: RunStatistics): void {
     'Bytes that the last backup run of the policy which stored something read from its sources.',
     ({ lastSourceBytes }) => lastSourceBytes,
   )
+  gauge(
+    'run_bytes_per_second',
+    'Bytes read from the sources per second by the last backup run of the policy which stored something, over its whole duration.',
+    ({ lastBytesPerSecond }) => lastBytesPerSecond,
+  )
+  gauge(
+    'run_memory_bytes',
+    'Largest resident memory of the process of the last backup run of the policy, also of one that the kernel ended. 0: none ended since the agent started.',
+    ({ lastMemoryBytes }) => lastMemoryBytes,
+  )
+  gauge(
+    'consecutive_failures',
+    'Backup runs of the policy that failed since the last one that stored something.',
+    ({ consecutiveFailures }) => consecutiveFailures,
+  )
   declareCounter(registry, {
     name: 'runs_total',
-    help: 'Backup runs of the policy since the agent started, by how they ended. skipped: due while the last one was under way.',
+    help: 'Backup runs of the policy since the agent started, by how they ended. skipped: due while the last one was under way, or while the machine slept.',
     labels: ['policy', 'result'],
     read: () =>
       [...runs.policies()].flatMap(([policy, { runs: counts }]) =>
@@ -100,11 +143,13 @@ function declarePolicies(registry: Registry, runs: RunStatistics): void {
   })
   declareCounter(registry, {
     name: 'failures_total',
-    help: 'Failures of backup runs since the agent started, by stage and error code. A series appears with its first failure: alert on runs_total.',
+    help: 'Failures of backup runs since the agent started, by the stage they happened in and the error code.',
     labels: ['policy', 'stage', 'code'],
     read: () =>
       [...runs.policies()].flatMap(([policy, { failures }]) =>
-        [...failures.values()].map(({ stage, code, count }): Sample => [{ policy, stage, code }, count]),
+        STAGES.flatMap((stage) =>
+          ERROR_CODES.map((code): Sample => [{ policy, stage, code }, failures.get(`${stage} ${code}`) ?? 0]),
+        ),
       ),
   })
 }

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../core/events.ts'
+import type { BackupFacts, BackupSummary, RunEvent } from '../core/events.ts'
 
 /** What is known of the backups of one policy in one location. */
 export interface CatalogSummary {
@@ -7,6 +7,11 @@ export interface CatalogSummary {
   readonly newest: Date | undefined
   readonly newestComplete: Date | undefined
   readonly oldest: Date | undefined
+  readonly pinned: number
+  readonly verified: number
+  readonly newestVerified: Date | undefined
+  /** Of the newest complete one; undefined while its manifest was not read. */
+  readonly facts: BackupFacts | undefined
   /** When the location was last asked; undefined when only this agent's own backups are known. */
   readonly readAt: Date | undefined
 }
@@ -14,11 +19,18 @@ export interface CatalogSummary {
 interface Stored {
   readonly startedAt: Date
   readonly complete: boolean
+  readonly pinned: boolean
+  readonly verified: boolean
 }
 
 interface Catalog {
   readonly backups: Map<string, Stored>
   readonly summary: CatalogSummary
+}
+
+interface Pair {
+  readonly policy: string
+  readonly location: string
 }
 
 type Event<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>
@@ -44,7 +56,13 @@ export class CatalogState {
         break
       case 'location.stored':
         for (const stored of this.#storedDuring.values()) stored.push(event)
-        this.#change(event, (backups) => backups.set(event.backupId, entryOf(event)))
+        this.#change(event, (backups) => backups.set(event.backupId, entryOf(event)), factsOf(event))
+        break
+      case 'backup.verified':
+        this.#change(event, (backups) => {
+          const known = backups.get(event.backupId)
+          if (known) backups.set(event.backupId, { ...known, verified: event.ok })
+        })
         break
       case 'backup.deleted':
         this.#change(event, (backups) => backups.delete(event.backupId))
@@ -57,7 +75,17 @@ export class CatalogState {
   }
 
   of(policy: string, location: string): CatalogSummary {
-    return this.#catalogs.get(keyOf({ policy, location }))?.summary ?? summarize(new Map(), undefined)
+    return this.#catalogs.get(keyOf({ policy, location }))?.summary ?? summarize(new Map(), undefined, undefined)
+  }
+
+  /** Every backup that is known of a policy in a location, newest first. */
+  backups(policy: string, location: string): BackupSummary[] {
+    const known = this.#catalogs.get(keyOf({ policy, location }))?.backups ?? new Map<string, Stored>()
+    return [...known]
+      .map(([backupId, { startedAt, ...facts }]) => {
+        return { backupId, policy, location, startedAt: startedAt.toISOString(), ...facts }
+      })
+      .sort((a, b) => (a.backupId < b.backupId ? 1 : -1))
   }
 
   /** Start of the newest backup of a policy in these locations, complete or not. */
@@ -68,44 +96,76 @@ export class CatalogState {
   }
 
   /** Forgets everything else. */
-  keepOnly(pairs: readonly { readonly policy: string; readonly location: string }[]): void {
+  keepOnly(pairs: readonly Pair[]): void {
     const kept = new Set(pairs.map(keyOf))
     for (const key of this.#catalogs.keys()) if (!kept.has(key)) this.#catalogs.delete(key)
   }
 
   #replace(event: Event<'catalog.read'>): void {
     const backups = new Map(event.backups.map((backup) => [backup.backupId, entryOf(backup)]))
+    let facts = event.newest
     for (const stored of this.#storedDuring.get(event.runId) ?? []) {
-      if (keyOf(stored) === keyOf(event)) backups.set(stored.backupId, entryOf(stored))
+      if (keyOf(stored) !== keyOf(event)) continue
+      backups.set(stored.backupId, entryOf(stored))
+      facts = factsOf(stored) ?? facts
     }
-    this.#catalogs.set(keyOf(event), { backups, summary: summarize(backups, this.#now()) })
+    this.#catalogs.set(keyOf(event), { backups, summary: summarize(backups, this.#now(), facts) })
   }
 
-  #change(of: { policy: string; location: string }, edit: (backups: Map<string, Stored>) => void): void {
+  #change(of: Pair, edit: (backups: Map<string, Stored>) => void, facts?: BackupFacts): void {
     const known = this.#catalogs.get(keyOf(of))
     const backups = known?.backups ?? new Map<string, Stored>()
     edit(backups)
-    this.#catalogs.set(keyOf(of), { backups, summary: summarize(backups, known?.summary.readAt) })
+    const summary = summarize(backups, known?.summary.readAt, facts ?? known?.summary.facts)
+    this.#catalogs.set(keyOf(of), { backups, summary })
   }
 }
 
 /** Names hold no line breaks. */
-function keyOf({ policy, location }: { readonly policy: string; readonly location: string }): string {
+function keyOf({ policy, location }: Pair): string {
   return `${policy}\n${location}`
 }
 
-function entryOf({ startedAt, complete }: { readonly startedAt: string; readonly complete: boolean }): Stored {
-  return { startedAt: new Date(startedAt), complete }
+function entryOf(backup: Pick<BackupSummary, 'startedAt' | 'complete' | 'pinned' | 'verified'>): Stored {
+  const { startedAt, complete, pinned = false, verified = false } = backup
+  return { startedAt: new Date(startedAt), complete, pinned, verified }
 }
 
-function summarize(backups: ReadonlyMap<string, Stored>, readAt: Date | undefined): CatalogSummary {
+function factsOf(stored: Event<'location.stored'>): BackupFacts | undefined {
+  const { complete, storedBytes, sourceBytes = 0, consistent = false } = stored
+  return complete ? { storedBytes, sourceBytes, consistent } : undefined
+}
+
+function summarize(
+  backups: ReadonlyMap<string, Stored>,
+  readAt: Date | undefined,
+  facts: BackupFacts | undefined,
+): CatalogSummary {
   let newest: Date | undefined
   let newestComplete: Date | undefined
+  let newestVerified: Date | undefined
   let oldest: Date | undefined
-  for (const { startedAt, complete } of backups.values()) {
+  let pinned = 0
+  let verified = 0
+  for (const backup of backups.values()) {
+    const { startedAt } = backup
     if (!newest || startedAt > newest) newest = startedAt
-    if (complete && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
+    if (backup.complete && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
+    if (backup.verified && (!newestVerified || startedAt > newestVerified)) newestVerified = startedAt
     if (!oldest || startedAt < oldest) oldest = startedAt
+    if (backup.pinned) pinned += 1
+    if (backup.verified) verified += 1
   }
-  return { backups: backups.size, newest, newestComplete, oldest, readAt }
+  const known = newestComplete ? facts : undefined
+  return {
+    backups: backups.size,
+    newest,
+    newestComplete,
+    oldest,
+    pinned,
+    verified,
+    newestVerified,
+    facts: known,
+    readAt,
+  }
 }

@@ -8,6 +8,8 @@ import { addProcessMetrics } from './process-metrics.ts'
 import type { LocationStatistics, PolicyLocations } from './run-statistics.ts'
 import { RunStatistics } from './run-statistics.ts'
 import { declareScheduleMetrics } from './schedule-metrics.ts'
+import { declareUpkeepMetrics } from './upkeep-metrics.ts'
+import { UpkeepStatistics } from './upkeep-statistics.ts'
 
 export interface MetricsOptions {
   readonly clock: Clock
@@ -20,6 +22,9 @@ export interface ScheduleFacts {
   nextRun(policy: string): Date | undefined
   /** The longest time in milliseconds between two due times. */
   expectedIntervalMs(policy: string): number
+  /** When a failed run is tried again. */
+  retryAt(policy: string): Date | undefined
+  clockJumps(): number
   lastTick(): Date | undefined
 }
 
@@ -33,8 +38,8 @@ export interface Metrics {
   readonly catalogs: CatalogState
   location(name: string): Readonly<LocationStatistics> | undefined
   onEvent(event: RunEvent): void
-  /** A due time of the policy came while its last backup was still under way. */
-  onSkipped(policy: string): void
+  /** So many due times of the policy passed without a run of their own. */
+  onSkipped(policy: string, count: number): void
   onApplied(config: ConfigFacts): void
   /** The file, read again, is what is in force: an edit that was refused has been taken back. */
   onUnchanged(): void
@@ -49,7 +54,9 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
   const now = (): Date => clock.now()
   const catalogs = new CatalogState(now)
   const runs = new RunStatistics(now)
+  const upkeep = new UpkeepStatistics(now)
   declareBackupMetrics(registry, { runs, catalogs, now })
+  declareUpkeepMetrics(registry, { runs, upkeep })
   declareScheduleMetrics(registry, { runs, schedule })
   const reloads = declareConfigMetrics(registry, { version, now })
   addProcessMetrics(registry)
@@ -59,12 +66,15 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
     onEvent(event) {
       catalogs.onEvent(event)
       runs.onEvent(event)
+      upkeep.onEvent(event)
     },
-    onSkipped: (policy) => runs.onSkipped(policy),
+    onSkipped: (policy, count) => runs.onSkipped(policy, count),
     onApplied(config) {
       const locations = config.locations.map(({ name }) => name)
       runs.configure(config.policies, locations)
-      catalogs.keepOnly([...runs.pairs()].map(([policy, location]) => ({ policy, location })))
+      const pairs = [...runs.pairs()].map(([policy, location]) => ({ policy, location }))
+      catalogs.keepOnly(pairs)
+      upkeep.configure(pairs, locations)
       reloads.onApplied(config.digest)
     },
     onUnchanged: () => reloads.onUnchanged(),

@@ -1,24 +1,35 @@
 import type { ErrorCode, FailureData } from '../core/errors.ts'
 import type { RunEvent, RunResult } from '../core/events.ts'
 
-/** `skipped`: a due time came while the policy's last backup was still under way. */
+/** `skipped`: a due time came while the policy's last backup was still under way, or nobody was awake. */
 export const COUNTED_RESULTS = ['success', 'partial', 'failed', 'cancelled', 'skipped'] as const
 export type CountedResult = RunResult | 'skipped'
 
-const STAGES = ['open', 'prepare', 'source', 'read', 'store', 'verify', 'commit', 'retention'] as const
-/** `run`: the whole run, before any stage or because its process died. */
-export type FailureStage = (typeof STAGES)[number] | 'run' | 'other'
-
-export interface FailureCount {
-  readonly stage: FailureStage
-  readonly code: ErrorCode
-  count: number
-}
+/** `run`: the whole run, before any stage or because its process died. `other`: a stage that is not listed here. */
+export const STAGES = [
+  'run',
+  'open',
+  'prepare',
+  'source',
+  'read',
+  'store',
+  'verify',
+  'commit',
+  'retention',
+  'other',
+] as const
+type FailureStage = (typeof STAGES)[number]
 
 export interface PolicyStatistics {
   readonly runs: Record<CountedResult, number>
-  readonly failures: Map<string, FailureCount>
+  /** By `stage code`. */
+  readonly failures: Map<string, number>
   running: boolean
+  lastStarted: Date | undefined
+  progress: { readonly bytes: number; readonly documents: number }
+  consecutiveFailures: number
+  lastMemoryBytes: number
+  lastBytesPerSecond: number
   lastDurationMs: number
   lastSourceBytes: number
 }
@@ -27,7 +38,6 @@ export interface PairStatistics {
   /** When the agent first heard of this policy with this location. */
   readonly since: Date
   lastFailure: Date | undefined
-  lastStoredBytes: number
 }
 
 export interface LocationStatistics {
@@ -43,6 +53,7 @@ export interface PolicyLocations {
 }
 
 interface ActiveRun {
+  readonly policy: string
   stage: FailureStage
   locationFailed: boolean
 }
@@ -68,7 +79,7 @@ export class RunStatistics {
     for (const { name, backupLocations } of policies) {
       if (!this.#policies.has(name)) this.#policies.set(name, noRuns())
       const known = pairs.get(name)
-      const fresh = (): PairStatistics => ({ since: this.#now(), lastFailure: undefined, lastStoredBytes: 0 })
+      const fresh = (): PairStatistics => ({ since: this.#now(), lastFailure: undefined })
       this.#pairs.set(name, new Map(backupLocations.map((location) => [location, known?.get(location) ?? fresh()])))
     }
     for (const name of this.#policies.keys()) if (!this.#pairs.has(name)) this.#policies.delete(name)
@@ -96,9 +107,9 @@ export class RunStatistics {
     return this.#locations.get(name)
   }
 
-  onSkipped(policy: string): void {
+  onSkipped(policy: string, count: number): void {
     const known = this.#policies.get(policy)
-    if (known) known.runs.skipped += 1
+    if (known) known.runs.skipped += count
   }
 
   onEvent(event: RunEvent): void {
@@ -109,8 +120,11 @@ export class RunStatistics {
       case 'run.stage':
         this.#onStage(event)
         break
+      case 'run.progress':
+        this.#onProgress(event)
+        break
       case 'location.stored':
-        this.#onStored(event)
+        this.#setUp(event.location)
         break
       case 'location.failed':
         this.#onLocationFailed(event)
@@ -128,10 +142,10 @@ export class RunStatistics {
     }
   }
 
-  #onStarted({ runId, policy }: Event<'run.started'>): void {
-    this.#active.set(runId, { stage: 'run', locationFailed: false })
-    const known = this.#policies.get(policy ?? '')
-    if (known) known.running = true
+  #onStarted({ runId, policy = '' }: Event<'run.started'>): void {
+    this.#active.set(runId, { policy, stage: 'run', locationFailed: false })
+    const known = this.#policies.get(policy)
+    if (known) Object.assign(known, { running: true, lastStarted: this.#now(), progress: NO_PROGRESS })
   }
 
   #onStage({ runId, stage }: Event<'run.stage'>): void {
@@ -139,10 +153,9 @@ export class RunStatistics {
     if (run) run.stage = toStage(stage)
   }
 
-  #onStored({ policy, location, storedBytes }: Event<'location.stored'>): void {
-    const pair = this.#pairs.get(policy)?.get(location)
-    if (pair) pair.lastStoredBytes = storedBytes
-    this.#setUp(location)
+  #onProgress({ runId, bytes, documents }: Event<'run.progress'>): void {
+    const known = this.#policies.get(this.#active.get(runId)?.policy ?? '')
+    if (known) known.progress = { bytes, documents }
   }
 
   #onLocationFailed({ runId, policy, location, stage, failure }: Event<'location.failed'>): void {
@@ -156,15 +169,14 @@ export class RunStatistics {
     if (stage !== 'source') this.#setDown(location, failure)
   }
 
-  #onFinished({ runId, policy = '', result, durationMs, sourceBytes, failure }: Event<'run.finished'>): void {
+  #onFinished(event: Event<'run.finished'>): void {
+    const { runId, policy = '', result, failure } = event
     const run = this.#active.get(runId) ?? { stage: 'run', locationFailed: false }
     this.#active.delete(runId)
     const known = this.#policies.get(policy)
     if (!known) return
     known.runs[result] += 1
-    known.running = false
-    known.lastDurationMs = durationMs
-    if (result === 'success' || result === 'partial') known.lastSourceBytes = sourceBytes ?? 0
+    recordEnd(known, event)
     if (result !== 'failed' || run.locationFailed) return
     // The run failed as a whole, before or beside its locations: none of them got its backup.
     this.#count(policy, run.stage, failure?.code ?? 'internal')
@@ -173,9 +185,7 @@ export class RunStatistics {
 
   #count(policy: string, stage: FailureStage, code: ErrorCode): void {
     const failures = this.#policies.get(policy)?.failures
-    const known = failures?.get(`${stage} ${code}`)
-    if (known) known.count += 1
-    else failures?.set(`${stage} ${code}`, { stage, code, count: 1 })
+    failures?.set(`${stage} ${code}`, (failures.get(`${stage} ${code}`) ?? 0) + 1)
   }
 
   #setUp(location: string): void {
@@ -191,9 +201,34 @@ export class RunStatistics {
   }
 }
 
+const NO_PROGRESS = { bytes: 0, documents: 0 }
+
 function noRuns(): PolicyStatistics {
-  const runs = { success: 0, partial: 0, failed: 0, cancelled: 0, skipped: 0 }
-  return { runs, failures: new Map(), running: false, lastDurationMs: 0, lastSourceBytes: 0 }
+  return {
+    runs: { success: 0, partial: 0, failed: 0, cancelled: 0, skipped: 0 },
+    failures: new Map(),
+    running: false,
+    lastStarted: undefined,
+    progress: NO_PROGRESS,
+    consecutiveFailures: 0,
+    lastDurationMs: 0,
+    lastSourceBytes: 0,
+    lastBytesPerSecond: 0,
+    lastMemoryBytes: 0,
+  }
+}
+
+function recordEnd(policy: PolicyStatistics, event: Event<'run.finished'>): void {
+  const { result, durationMs, sourceBytes = 0, peakMemoryBytes = 0 } = event
+  policy.running = false
+  policy.progress = NO_PROGRESS
+  policy.lastDurationMs = durationMs
+  policy.lastMemoryBytes = peakMemoryBytes
+  if (result === 'failed') policy.consecutiveFailures += 1
+  if (result !== 'success' && result !== 'partial') return
+  policy.consecutiveFailures = 0
+  policy.lastSourceBytes = sourceBytes
+  policy.lastBytesPerSecond = durationMs > 0 ? sourceBytes / (durationMs / 1000) : 0
 }
 
 function toStage(stage: string): FailureStage {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ERROR_CODES } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 
 /** The event in a line of a run process's standard output; undefined when it holds none. */
@@ -15,21 +16,7 @@ const at = z.iso.datetime()
 const kind = z.enum(['backup', 'catalog', 'validate', 'prune', 'verify', 'restore'])
 
 const failure = z.object({
-  code: z.enum([
-    'config',
-    'auth',
-    'permission',
-    'not_found',
-    'unreachable',
-    'no_space',
-    'damaged',
-    'unsupported',
-    'snapshot_lost',
-    'cancelled',
-    'refused',
-    'unavailable',
-    'internal',
-  ]),
+  code: z.enum(ERROR_CODES),
   message: z.string(),
   hint: z.string().exactOptional(),
 })
@@ -40,7 +27,11 @@ const backup = z.object({
   location: z.string(),
   startedAt: at,
   complete: z.boolean(),
+  pinned: z.boolean().exactOptional(),
+  verified: z.boolean().exactOptional(),
 })
+
+const facts = z.object({ sourceBytes: count, storedBytes: count, consistent: z.boolean() })
 
 const step = z.object({
   name: z.string(),
@@ -71,11 +62,22 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     startedAt: at,
     complete: z.boolean(),
     storedBytes: count,
+    sourceBytes: count.exactOptional(),
+    consistent: z.boolean().exactOptional(),
   }),
   z.object({ type: z.literal('location.failed'), ...stored, stage: z.string(), failure }),
-  z.object({ type: z.literal('catalog.read'), ...stored, backups: z.array(backup) }),
+  z.object({ type: z.literal('catalog.read'), ...stored, backups: z.array(backup), newest: facts.exactOptional() }),
   z.object({ type: z.literal('catalog.failed'), ...run, location: z.string(), failure }),
   z.object({ type: z.literal('backup.deleted'), ...stored, backupId: z.string() }),
+  z.object({ type: z.literal('retention.applied'), ...stored, failures: count, refused: z.boolean() }),
+  z.object({
+    type: z.literal('backup.verified'),
+    ...stored,
+    backupId: z.string(),
+    startedAt: at,
+    ok: z.boolean(),
+  }),
+  z.object({ type: z.literal('location.swept'), ...run, location: z.string(), objects: count, failures: count }),
   z.object({ type: z.literal('validate.step'), ...run, location: z.string(), step }),
   z.object({
     type: z.literal('run.finished'),
@@ -87,6 +89,7 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     durationMs: count,
     sourceBytes: count.exactOptional(),
     storedBytes: count.exactOptional(),
+    peakMemoryBytes: count.exactOptional(),
     failure: failure.exactOptional(),
   }),
 ])

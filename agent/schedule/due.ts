@@ -41,6 +41,23 @@ export function missed(schedule: ScheduleConfig, { newest, now }: Anchor & { now
   return due && due > newest ? due : undefined
 }
 
+/** More due times than this are not counted: a clock that jumped by years must not keep the scheduler busy. */
+const MOST_COUNTED = 1000
+
+/** How many due times lie after `after`, up to and including `until`; at most 1000. */
+export function countDue(
+  schedule: ScheduleConfig,
+  { after, until, newest }: Anchor & { after: Date; until: Date },
+): number {
+  let count = 0
+  let due = nextDue(schedule, { after, newest })
+  while (due && due <= until && count < MOST_COUNTED) {
+    count += 1
+    due = nextDue(schedule, { after: due, newest })
+  }
+  return count
+}
+
 /** Due times that are looked through for the longest gap of a cron expression. */
 const GAPS_LOOKED_AT = 1000
 

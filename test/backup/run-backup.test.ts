@@ -152,6 +152,9 @@ const policy = {
   schedule: { kind: 'cron', expression: '0 2 * * *' },
   retentionDays: 14,
   keepMinimum: 3,
+  catchUp: true,
+  timeoutMs: 3_600_000,
+  memoryLimitBytes: 2 ** 29,
   includeDatabases: ['hubbledb'],
   compressionLevel: 1,
 } as const

@@ -6,7 +6,13 @@ export async function servedMetrics(): Promise<Set<string>> {
   const metrics = createMetrics({
     clock: new FakeClock('2026-11-24T00:00:00Z'),
     version: '1.2.3',
-    schedule: { nextRun: () => undefined, expectedIntervalMs: () => 0, lastTick: () => undefined },
+    schedule: {
+      nextRun: () => undefined,
+      expectedIntervalMs: () => 0,
+      retryAt: () => undefined,
+      clockJumps: () => 0,
+      lastTick: () => undefined,
+    },
   })
   const { text } = await metrics.render()
   return new Set([...text.matchAll(/^# HELP (\S+)/gm)].flatMap(([, name]) => (name === undefined ? [] : [name])))

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { ERROR_CODES } from '../../agent/core/errors.ts'
 import type { BackupSummary, RunEvent } from '../../agent/core/events.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../agent/core/units.ts'
 import type { Metrics } from '../../agent/metrics/metrics.ts'
 import { createMetrics } from '../../agent/metrics/metrics.ts'
+import { STAGES } from '../../agent/metrics/run-statistics.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const START = '2026-11-24T00:00:00Z'
@@ -24,6 +26,8 @@ beforeEach(() => {
       nextRun: (policy) => (policy === 'nightly' ? new Date('2026-11-24T02:00:00Z') : undefined),
       expectedIntervalMs: () => DAY_MS,
       lastTick: () => new Date(START),
+      retryAt: (policy) => (policy === 'weekly' ? new Date('2026-11-24T00:05:00Z') : undefined),
+      clockJumps: () => 2,
     },
   })
   metrics.onApplied(CONFIG)
@@ -43,6 +47,11 @@ async function samples(): Promise<Map<string, number>> {
 
 async function sample(series: string): Promise<number | undefined> {
   return (await samples()).get(series)
+}
+
+/** The series of a metric that are not 0. */
+function counted(now: ReadonlyMap<string, number>, name: string): string[] {
+  return [...now].filter(([series, value]) => series.startsWith(`${name}{`) && value !== 0).map(([series]) => series)
 }
 
 const seconds = (iso: string): number => new Date(iso).getTime() / 1000
@@ -87,6 +96,13 @@ describe('from the start', () => {
           'stored_bytes',
           'retained_backups',
           'oldest_backup_timestamp_seconds',
+          'pinned_backups',
+          'verified_backups',
+          'last_verified_timestamp_seconds',
+          'last_success_consistent',
+          'deletions_total',
+          'deletion_failures_total',
+          'retention_refused',
           'catalog_read_timestamp_seconds',
         ].flatMap((name) => [
           [`${name}{policy="nightly",location="offsite"}`, 0],
@@ -99,6 +115,16 @@ describe('from the start', () => {
           [`running{policy="${policy}"}`, 0],
           [`run_duration_seconds{policy="${policy}"}`, 0],
           [`run_source_bytes{policy="${policy}"}`, 0],
+          [`run_started_timestamp_seconds{policy="${policy}"}`, 0],
+          [`run_progress_bytes{policy="${policy}"}`, 0],
+          [`run_progress_documents{policy="${policy}"}`, 0],
+          [`run_bytes_per_second{policy="${policy}"}`, 0],
+          [`run_memory_bytes{policy="${policy}"}`, 0],
+          [`consecutive_failures{policy="${policy}"}`, 0],
+          [`retry_timestamp_seconds{policy="${policy}"}`, policy === 'weekly' ? seconds('2026-11-24T00:05:00Z') : 0],
+          ...STAGES.flatMap((stage) =>
+            ERROR_CODES.map((code) => [`failures_total{policy="${policy}",stage="${stage}",code="${code}"}`, 0]),
+          ),
           [
             `next_run_timestamp_seconds{policy="${policy}"}`,
             policy === 'nightly' ? seconds('2026-11-24T02:00:00Z') : 0,
@@ -110,8 +136,22 @@ describe('from the start', () => {
           ]),
         ]),
       ),
-      'location_up{location="offsite"}': 0,
-      'location_up{location="nas"}': 0,
+      ...Object.fromEntries(
+        ['policy="nightly",location="offsite"', 'policy="nightly",location="nas"', 'policy="weekly",location="nas"']
+          .flatMap((pair) => [`${pair},result="success"`, `${pair},result="failed"`])
+          .map((labels) => [`verifications_total{${labels}}`, 0]),
+      ),
+      ...Object.fromEntries(
+        ['offsite', 'nas'].flatMap((location) => [
+          [`location_up{location="${location}"}`, 0],
+          [`last_sweep_timestamp_seconds{location="${location}"}`, 0],
+          [`swept_objects_total{location="${location}"}`, 0],
+          [`sweep_failures_total{location="${location}"}`, 0],
+          [`catalog_reads_total{location="${location}",result="success"}`, 0],
+          [`catalog_reads_total{location="${location}",result="failed"}`, 0],
+        ]),
+      ),
+      scheduler_clock_jumps_total: 2,
       scheduler_last_tick_timestamp_seconds: seconds(START),
       config_last_reload_successful: 1,
       config_last_reload_success_timestamp_seconds: seconds(START),
@@ -181,7 +221,7 @@ describe('a backup', () => {
     const now = await samples()
     expect(now.get('location_up{location="nas"}')).toBe(1)
     expect(now.get('failures_total{policy="nightly",stage="source",code="unreachable"}')).toBe(2)
-    expect([...now.keys()].filter((series) => series.startsWith('failures_total'))).toHaveLength(1)
+    expect(counted(now, 'failures_total')).toHaveLength(1)
     expect(now.get('last_failure_timestamp_seconds{policy="nightly",location="nas"}')).toBe(seconds(START))
   })
 
@@ -201,7 +241,7 @@ describe('a backup', () => {
     const now = await samples()
     expect(now.get('runs_total{policy="nightly",result="cancelled"}')).toBe(1)
     expect(now.get('last_failure_timestamp_seconds{policy="nightly",location="nas"}')).toBe(0)
-    expect([...now.keys()].filter((series) => series.startsWith('failures_total'))).toEqual([])
+    expect(counted(now, 'failures_total')).toEqual([])
   })
 
   it('that is incomplete is retained, but no success', async () => {
@@ -211,7 +251,7 @@ describe('a backup', () => {
   })
 
   it('that was due too early is counted as skipped', async () => {
-    metrics.onSkipped('nightly')
+    metrics.onSkipped('nightly', 1)
     expect(await sample('runs_total{policy="nightly",result="skipped"}')).toBe(1)
   })
 
@@ -293,6 +333,90 @@ describe('the catalog', () => {
     tell({ type: 'run.finished', runId: 'c1', kind: 'catalog', at: START, result: 'success', durationMs: 1 })
     tell(catalog('nas', ['2026-11-23T00:00:00Z', true]))
     expect(await sample(`retained_backups${labels}`)).toBe(1)
+  })
+})
+
+describe('what is done to backups beside making them', () => {
+  const labels = '{policy="nightly",location="nas"}'
+  const of = { runId: 'r1', policy: 'nightly', location: 'nas' }
+
+  it('retention: deletions, failures, and a refusal until the next one', async () => {
+    tell({ type: 'backup.deleted', ...of, backupId: 'a' }, { type: 'backup.deleted', ...of, backupId: 'b' })
+    tell({ type: 'retention.applied', ...of, failures: 3, refused: true })
+    expect(await sample(`deletions_total${labels}`)).toBe(2)
+    expect(await sample(`deletion_failures_total${labels}`)).toBe(3)
+    expect(await sample(`retention_refused${labels}`)).toBe(1)
+    tell({ type: 'retention.applied', ...of, failures: 0, refused: false })
+    expect(await sample(`retention_refused${labels}`)).toBe(0)
+    expect(await sample('deletions_total{policy="weekly",location="nas"}')).toBe(0)
+  })
+
+  it('verification: counted, and the newest proven one is known', async () => {
+    tell(catalog('nas', ['2026-11-22T02:00:00Z', true], ['2026-11-23T02:00:00Z', true]))
+    const verified = (startedAt: string, ok: boolean): RunEvent => {
+      return { type: 'backup.verified', ...of, backupId: `id-${startedAt}`, startedAt, ok }
+    }
+    tell(verified('2026-11-22T02:00:00Z', true), verified('2026-11-23T02:00:00Z', false))
+    expect(await sample(`verified_backups${labels}`)).toBe(1)
+    expect(await sample(`last_verified_timestamp_seconds${labels}`)).toBe(seconds('2026-11-22T02:00:00Z'))
+    expect(await sample('verifications_total{policy="nightly",location="nas",result="success"}')).toBe(1)
+    expect(await sample('verifications_total{policy="nightly",location="nas",result="failed"}')).toBe(1)
+  })
+
+  it('what the catalog says of pins, proofs, and the newest manifest', async () => {
+    const backup = { policy: 'nightly', location: 'nas', complete: true }
+    const backups = [
+      { ...backup, backupId: 'b', startedAt: '2026-11-23T02:00:00Z', pinned: true },
+      { ...backup, backupId: 'a', startedAt: '2026-11-22T02:00:00Z', pinned: true, verified: true },
+    ]
+    const newest = { sourceBytes: 5000, storedBytes: 700, consistent: true }
+    tell({ type: 'catalog.read', runId: 'c1', policy: 'nightly', location: 'nas', backups, newest })
+    expect(await sample(`pinned_backups${labels}`)).toBe(2)
+    expect(await sample(`verified_backups${labels}`)).toBe(1)
+    expect(await sample(`stored_bytes${labels}`)).toBe(700)
+    expect(await sample(`last_success_consistent${labels}`)).toBe(1)
+    expect(metrics.catalogs.backups('nightly', 'nas').map(({ backupId }) => backupId)).toEqual(['b', 'a'])
+    tell({ ...stored('nas'), consistent: false } as RunEvent)
+    expect(await sample(`last_success_consistent${labels}`)).toBe(0)
+    expect(await sample(`stored_bytes${labels}`)).toBe(300)
+  })
+
+  it('sweeps and catalogs, by location', async () => {
+    tell({ type: 'location.swept', runId: 'r1', location: 'nas', objects: 4, failures: 1 }, catalog('nas'))
+    tell({ type: 'catalog.failed', runId: 'c2', location: 'nas', failure: { code: 'auth', message: 'no' } })
+    expect(await sample('swept_objects_total{location="nas"}')).toBe(4)
+    expect(await sample('sweep_failures_total{location="nas"}')).toBe(1)
+    expect(await sample('last_sweep_timestamp_seconds{location="nas"}')).toBe(seconds(START))
+    expect(await sample('catalog_reads_total{location="nas",result="success"}')).toBe(1)
+    expect(await sample('catalog_reads_total{location="nas",result="failed"}')).toBe(1)
+  })
+})
+
+describe('a run', () => {
+  const progress: RunEvent = { type: 'run.progress', runId: 'r1', bytes: 700, documents: 9 }
+
+  it('shows its progress while it goes on', async () => {
+    tell(started, progress)
+    expect(await sample('run_progress_bytes{policy="nightly"}')).toBe(700)
+    expect(await sample('run_progress_documents{policy="nightly"}')).toBe(9)
+    expect(await sample('run_started_timestamp_seconds{policy="nightly"}')).toBe(seconds(START))
+    tell(stored('nas'), finished('success'))
+    expect(await sample('run_progress_bytes{policy="nightly"}')).toBe(0)
+    expect(await sample('run_bytes_per_second{policy="nightly"}')).toBeCloseTo(1000 / 90)
+  })
+
+  it('that fails again and again is counted until one stores something', async () => {
+    tell(started, finished('failed', 'internal'), started, finished('failed', 'internal'))
+    expect(await sample('consecutive_failures{policy="nightly"}')).toBe(2)
+    tell(started, finished('cancelled', 'cancelled'))
+    expect(await sample('consecutive_failures{policy="nightly"}')).toBe(2)
+    tell(started, finished('partial'))
+    expect(await sample('consecutive_failures{policy="nightly"}')).toBe(0)
+  })
+
+  it('tells the memory of its process, also when the kernel ended it', async () => {
+    tell(started, { ...finished('failed', 'internal'), peakMemoryBytes: 2 ** 27 } as RunEvent)
+    expect(await sample('run_memory_bytes{policy="nightly"}')).toBe(2 ** 27)
   })
 })
 

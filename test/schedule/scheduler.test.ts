@@ -9,9 +9,22 @@ let clock: FakeClock
 let scheduler: Scheduler
 let newest: Map<string, Date>
 let due: string[]
+let notMade: string[]
+let jumps: number[]
 
 function policy(name: string, schedule: ScheduleConfig = { kind: 'interval', intervalDays: 1, hoursOfDay: [2] }) {
   return testPolicy({ name, schedule })
+}
+
+function createScheduler(): Scheduler {
+  return new Scheduler({
+    clock,
+    newest: (name) => newest.get(name),
+    onDue: ({ name }, at, why) =>
+      due.push(`${name} ${at.toISOString().slice(0, 16)}${why === 'schedule' ? '' : ` ${why}`}`),
+    onMissed: ({ name }, at, count) => notMade.push(`${name} ${at.toISOString().slice(0, 16)} ${count}`),
+    onJump: (jumpMs) => jumps.push(jumpMs),
+  })
 }
 
 function begin(...policies: PolicyConfig[]): void {
@@ -23,11 +36,9 @@ beforeEach(() => {
   clock = new FakeClock('2026-11-24T00:00:00Z')
   newest = new Map()
   due = []
-  scheduler = new Scheduler({
-    clock,
-    newest: (name) => newest.get(name),
-    onDue: ({ name }, at) => due.push(`${name} ${at.toISOString().slice(0, 16)}`),
-  })
+  notMade = []
+  jumps = []
+  scheduler = createScheduler()
 })
 
 afterEach(async () => {
@@ -54,7 +65,7 @@ describe('the scheduler', () => {
 
   it('is not due at the moment it starts, even if that is a due time', async () => {
     clock = new FakeClock('2026-11-24T02:00:00Z')
-    scheduler = new Scheduler({ clock, newest: () => undefined, onDue: ({ name }) => due.push(name) })
+    scheduler = createScheduler()
     begin(policy('nightly'))
     await clock.advance(HOUR_MS)
     expect(due).toEqual([])
@@ -177,7 +188,7 @@ describe('catching up', () => {
     scheduler.catchUp('nightly')
     scheduler.catchUp('nightly')
     await clock.advance(HOUR_MS)
-    expect(due).toEqual(['nightly 2026-11-23T02:00'])
+    expect(due).toEqual(['nightly 2026-11-23T02:00 catch-up'])
   })
 
   it('does nothing when the newest backup is not older than the last due time', () => {
@@ -209,5 +220,110 @@ describe('catching up', () => {
     scheduler.catchUp('nightly')
     scheduler.catchUp('added')
     expect(due).toEqual([])
+  })
+})
+
+describe('a failed run', () => {
+  const end = (failed: boolean) => scheduler.runEnded('nightly', { failed })
+
+  it('is tried again after 5 minutes, then ever later, until the policy is due anyway', async () => {
+    begin(policy('nightly'))
+    await clock.advance(2 * HOUR_MS)
+    const times: string[] = []
+    for (let run = 0; run < 7; run += 1) {
+      end(true)
+      const at = scheduler.retryAt('nightly')
+      if (!at) break
+      times.push(at.toISOString().slice(11, 16))
+      await clock.advance(at.getTime() - clock.now().getTime())
+    }
+    expect(times).toEqual(['02:05', '02:20', '03:05', '05:20', '09:20', '13:20', '17:20'])
+    expect(due.slice(0, 3)).toEqual([
+      'nightly 2026-11-24T02:00',
+      'nightly 2026-11-24T02:05 retry',
+      'nightly 2026-11-24T02:20 retry',
+    ])
+    await clock.advance(4 * HOUR_MS + 50 * MINUTE_MS)
+    end(true)
+    expect(scheduler.retryAt('nightly')).toBeUndefined()
+  })
+
+  it('is not tried again once one got through', async () => {
+    begin(policy('nightly'))
+    end(true)
+    end(false)
+    expect(scheduler.retryAt('nightly')).toBeUndefined()
+    await clock.advance(HOUR_MS)
+    expect(due).toEqual([])
+    end(true)
+    expect(scheduler.retryAt('nightly')).toEqual(new Date('2026-11-24T01:05:00Z'))
+  })
+
+  it('is tried again when so much time has passed, whatever is done to the clock', async () => {
+    begin(policy('nightly'))
+    await clock.advance(SECOND_MS)
+    end(true)
+    clock.jump(-2 * DAY_MS)
+    await clock.advance(5 * MINUTE_MS)
+    expect(due).toEqual(['nightly 2026-11-22T00:05 retry'])
+  })
+
+  it('is due only once when its retry and its due time meet in a sleep', async () => {
+    begin(policy('nightly'))
+    await clock.advance(HOUR_MS)
+    end(true)
+    clock.jump(3 * HOUR_MS)
+    await clock.advance(10 * MINUTE_MS)
+    expect(due).toEqual(['nightly 2026-11-24T02:00'])
+  })
+
+  it('is forgotten with its policy', async () => {
+    begin(policy('nightly'))
+    end(true)
+    scheduler.update([])
+    scheduler.update([policy('nightly')])
+    await clock.advance(HOUR_MS)
+    expect(due).toEqual([])
+  })
+})
+
+describe('due times without a run of their own', () => {
+  it('are told, with how many there were', async () => {
+    begin(policy('nightly'))
+    await clock.advance(MINUTE_MS)
+    clock.jump(4 * DAY_MS)
+    await clock.advance(30 * SECOND_MS)
+    expect(due).toEqual(['nightly 2026-11-27T02:00'])
+    expect(notMade).toEqual(['nightly 2026-11-27T02:00 3'])
+    expect(jumps).toEqual([4 * DAY_MS])
+    expect(scheduler.clockJumps).toBe(1)
+  })
+
+  it('are not made up where the policy does not want it', async () => {
+    newest.set('nightly', new Date('2026-11-22T02:00:01Z'))
+    begin({ ...policy('nightly'), catchUp: false })
+    scheduler.catchUp('nightly')
+    expect(notMade).toEqual(['nightly 2026-11-23T02:00 1'])
+    clock.jump(8 * HOUR_MS)
+    await clock.advance(MINUTE_MS)
+    expect(due).toEqual([])
+    expect(notMade).toEqual(['nightly 2026-11-23T02:00 1', 'nightly 2026-11-24T02:00 1'])
+    await clock.advance(DAY_MS)
+    expect(due).toEqual(['nightly 2026-11-25T02:00'])
+  })
+
+  it('are counted up to a limit when the clock jumps by years', async () => {
+    begin(policy('often', { kind: 'cron', expression: '* * * * *' }))
+    await clock.advance(MINUTE_MS)
+    clock.jump(3650 * DAY_MS)
+    await clock.advance(30 * SECOND_MS)
+    expect(notMade).toEqual(['often 2036-11-21T00:01 999'])
+  })
+
+  it('do not come of clocks that drift a little', async () => {
+    begin(policy('nightly'))
+    clock.jump(59 * SECOND_MS)
+    await clock.advance(MINUTE_MS)
+    expect(jumps).toEqual([])
   })
 })

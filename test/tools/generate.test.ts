@@ -6,5 +6,5 @@ const ROOT = new URL('../../', import.meta.url)
 
 it.each(documents)('$path is what `npm run generate` writes', async ({ path, render }) => {
   const current = await readFile(new URL(path, ROOT), 'utf8')
-  expect(current).toBe(render(current))
+  expect(current).toBe(await render(current))
 })

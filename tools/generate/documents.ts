@@ -1,13 +1,14 @@
 import { configurationReference } from './configuration-reference.ts'
 import { configurationSchema } from './configuration-schema.ts'
+import { metricsReference } from './metrics-reference.ts'
 
 /** A file of the repository that is made, wholly or between two marks, from the program itself. */
 export interface GeneratedDocument {
   /** From the root of the repository. */
   readonly path: string
   /** The file as it must be, from the file as it is; empty where there is none yet. */
-  render(current: string): string
+  render(current: string): string | Promise<string>
 }
 
 /** All of them: `npm run generate` writes them, a test compares them. */
-export const documents: readonly GeneratedDocument[] = [configurationSchema, configurationReference]
+export const documents: readonly GeneratedDocument[] = [configurationSchema, configurationReference, metricsReference]

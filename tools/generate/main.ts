@@ -5,7 +5,7 @@ const root = new URL('../../', import.meta.url)
 for (const { path, render } of documents) {
   const file = new URL(path, root)
   const current = await readFile(file, 'utf8').catch(() => '')
-  const wanted = render(current)
+  const wanted = await render(current)
   if (wanted === current) continue
   await writeFile(file, wanted)
   process.stdout.write(`${path}\n`)

@@ -1,4 +1,4 @@
-import { DAY_MS, formatDuration } from '../../core/units.ts'
+import { DAY_MS, formatDuration, MIB, parseDuration } from '../../core/units.ts'
 import { expectedIntervalMs, nextDue } from '../../schedule/due.ts'
 import type { PolicyConfig, ScheduleConfig } from '../config.ts'
 import type { Path } from '../document.ts'
@@ -21,6 +21,10 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
       schedule: schedule ?? { kind: 'cron', expression: '0 0 * * *' },
       retentionDays: raw.retention_period,
       keepMinimum: raw.keep_minimum,
+      ...(raw.keep ? { keep: raw.keep } : {}),
+      catchUp: raw.catch_up,
+      timeoutMs: parseDuration(raw.timeout) ?? 0,
+      memoryLimitBytes: raw.memory_limit * MIB,
       includeDatabases: raw.include_databases,
       compressionLevel: raw.compression_level,
     }
