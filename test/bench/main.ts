@@ -25,7 +25,10 @@ const root = new URL('../../', import.meta.url).pathname
 const folder = await mkdtemp(join(tmpdir(), 'palette-backup-bench-'))
 const bytes = Number(values.bytes)
 console.log(`Preparing ${(bytes / 1e6).toFixed(0)} MB of BSON ...`)
-await measureCommand(`cd ${root} && ${process.execPath} node_modules/typescript-native/bin/tsc -p tsconfig.build.json --outDir ${folder}/app/dist`, {})
+await measureCommand(
+  `cd ${root} && ${process.execPath} node_modules/typescript-native/bin/tsc -p tsconfig.build.json --outDir ${folder}/app/dist`,
+  {},
+)
 await measureCommand(
   `cp ${root}package.json ${folder}/app/ && ln -s ${root}node_modules ${folder}/app/node_modules`,
   {},
