@@ -1,6 +1,6 @@
 import { Failure } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
-import type { CallOptions, Location } from '../locations/location.ts'
+import type { CallOptions, Entry, Location } from '../locations/location.ts'
 import { backupIdTime } from './backup-id.ts'
 import { manifestKey, parseKey, policyPrefix } from './keys.ts'
 import type { Manifest } from './manifest.ts'
@@ -15,13 +15,18 @@ export interface PolicyRef {
  * Every backup of a policy in a location, newest first: those whose manifest is there, and whether something beside it
  * says that it is pinned or verified. One listing, nothing opened.
  */
-export async function readCatalog(
-  location: Location,
+export async function readCatalog(location: Location, ref: PolicyRef, options: CallOptions): Promise<BackupSummary[]> {
+  return catalogOf(location, ref, await location.list(policyPrefix(ref.clusterName, ref.policy), options))
+}
+
+/** The same from a listing of the policy's folder. */
+export function catalogOf(
+  location: Pick<Location, 'name'>,
   { clusterName, policy }: PolicyRef,
-  options: CallOptions,
-): Promise<BackupSummary[]> {
+  entries: readonly Pick<Entry, 'key'>[],
+): BackupSummary[] {
   const prefix = policyPrefix(clusterName, policy)
-  const meanings = (await location.list(prefix, options)).flatMap(({ key }) => parseKey(prefix, key) ?? [])
+  const meanings = entries.flatMap(({ key }) => parseKey(prefix, key) ?? [])
   const named = (kind: 'pin' | 'verified'): ReadonlySet<string> =>
     new Set(meanings.flatMap((meaning) => (meaning.kind === kind ? [meaning.backupId] : [])))
   const pinned = named('pin')

@@ -2,29 +2,53 @@ import type { BackupSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import { artifactPrefix, manifestKey, pinKey, verifiedKey } from './keys.ts'
 
-/**
- * Removes a backup: its manifest first, so that what is left half deleted is no backup any more; then its artifacts,
- * and what was learned of it later.
- */
-export async function deleteBackup(
+type Named = Pick<BackupSummary, 'policy' | 'backupId'>
+
+/** The first step of removing a backup: without its manifest, what is left of it is no backup any more. */
+export async function deleteManifest(
   location: Location,
   clusterName: string,
-  backup: Pick<BackupSummary, 'policy' | 'backupId' | 'complete'>,
+  { policy, backupId, complete }: Named & Pick<BackupSummary, 'complete'>,
   options: CallOptions,
 ): Promise<void> {
-  await location.delete(manifestKey(clusterName, backup.policy, backup.backupId, backup.complete), options)
-  await deleteArtifacts(location, clusterName, backup, options)
+  await location.delete(manifestKey(clusterName, policy, backupId, complete), options)
+}
+
+/** The second step: its artifacts, and what was learned of it later. Gives the number of artifacts. */
+export async function deleteRemains(
+  location: Location,
+  clusterName: string,
+  backup: Named,
+  options: CallOptions,
+): Promise<number> {
+  const artifacts = await deleteArtifacts(location, clusterName, backup, options)
   for (const key of [verifiedKey, pinKey]) {
     await location.delete(key(clusterName, backup.policy, backup.backupId), options)
   }
+  return artifacts
 }
 
 export async function deleteArtifacts(
   location: Location,
   clusterName: string,
-  backup: Pick<BackupSummary, 'policy' | 'backupId'>,
+  { policy, backupId }: Named,
   options: CallOptions,
-): Promise<void> {
-  const prefix = artifactPrefix(clusterName, backup.policy, backup.backupId)
-  for (const entry of await location.list(prefix, options)) await location.delete(entry.key, options)
+): Promise<number> {
+  const artifacts = await location.list(artifactPrefix(clusterName, policy, backupId), options)
+  for (const { key } of artifacts) await location.delete(key, options)
+  return artifacts.length
+}
+
+/** The rest of a deletion that a kill interrupted; a backup whose manifest is there stays as it is. */
+export async function deleteUnlessWhole(
+  location: Location,
+  clusterName: string,
+  backup: Named,
+  options: CallOptions,
+): Promise<number> {
+  for (const complete of [true, false]) {
+    const key = manifestKey(clusterName, backup.policy, backup.backupId, complete)
+    if (await location.stat(key, options)) return 0
+  }
+  return await deleteRemains(location, clusterName, backup, options)
 }

@@ -19,6 +19,8 @@ export const InFlightRecord = z.object({
   started_at: z.iso.datetime(),
   heartbeat_at: z.iso.datetime(),
   leftovers: z.array(z.object({ key: z.string(), handle: z.string() })),
+  /** Ids of backups of the same policy whose deletion was begun. */
+  deleting: z.array(z.string()).exactOptional(),
 })
 export type InFlightRecord = Readonly<z.infer<typeof InFlightRecord>>
 
@@ -44,6 +46,7 @@ export class InFlight {
   readonly #key: string
   readonly #startedAt: string
   readonly #leftovers: Leftover[] = []
+  #deleting: readonly string[] = []
   readonly #ended = new AbortController()
   #writing: Promise<void> = Promise.resolve()
   #beating: Promise<void> = Promise.resolve()
@@ -62,6 +65,11 @@ export class InFlight {
 
   async remember(leftover: Leftover): Promise<void> {
     this.#leftovers.push(leftover)
+    await this.#write()
+  }
+
+  async rememberDeleting(backupIds: readonly string[]): Promise<void> {
+    this.#deleting = backupIds
     await this.#write()
   }
 
@@ -105,6 +113,7 @@ export class InFlight {
       started_at: this.#startedAt,
       heartbeat_at: clock.now().toISOString(),
       leftovers: [...this.#leftovers],
+      ...(this.#deleting.length > 0 ? { deleting: [...this.#deleting] } : {}),
     }
     await this.#location.put(this.#key, replayable(Buffer.from(`${JSON.stringify(record)}\n`)), { signal })
   }

@@ -1,28 +1,43 @@
-import { toFailure } from '../core/errors.ts'
+import { Failure, toFailure } from '../core/errors.ts'
 import type { BackupSummary, Emit } from '../core/events.ts'
-import type { Location } from '../locations/location.ts'
+import { DAY_MS, formatDuration } from '../core/units.ts'
+import type { Entry, Location } from '../locations/location.ts'
 import type { PolicyRef } from './catalog.ts'
-import { readCatalog, readManifest } from './catalog.ts'
-import { deleteBackup } from './delete-backup.ts'
+import { catalogOf, readManifest } from './catalog.ts'
+import { deleteManifest, deleteRemains } from './delete-backup.ts'
+import type { InFlightRecord } from './in-flight.ts'
+import { backupsInUse } from './in-use.ts'
+import { parseKey, policyPrefix } from './keys.ts'
 import type { RetentionDecision, RetentionRule } from './retention.ts'
-import { decideRetention } from './retention.ts'
+import { decideRetention, tooManyDeletions } from './retention.ts'
 
 export interface PruneOptions extends PolicyRef {
   readonly rule: RetentionRule
   readonly now: Date
   readonly runId: string
+  readonly isDead: (record: InFlightRecord) => boolean
   readonly emit: Emit
   readonly signal: AbortSignal
+  /** Told, and awaited, before the first deletion: whoever comes after a kill must be able to finish them. */
+  readonly onDeleting: (backupIds: readonly string[]) => Promise<void>
+  /** Something was stored a moment ago: the location's clock can be compared with ours. */
+  readonly justStored?: boolean
   /** Decide and delete nothing. */
   readonly dryRun?: boolean
+  /** Delete however many there are. */
+  readonly force?: boolean
 }
 
 export interface PruneOutcome {
   readonly location: string
   readonly decisions: readonly RetentionDecision[]
   readonly deleted: readonly string[]
+  /** Why nothing was deleted although something should go; it takes `force`. */
+  readonly refused?: string
   /** Backups that should be gone and are not, as sentences. */
   readonly problems: readonly string[]
+  /** Something of a deleted backup is still there. */
+  readonly unfinished: boolean
 }
 
 /**
@@ -30,28 +45,106 @@ export interface PruneOutcome {
  * program does not understand it does not delete.
  */
 export async function prune(location: Location, options: PruneOptions): Promise<PruneOutcome> {
-  const catalog = await readCatalog(location, options, options)
+  const { rule, now, emit, runId, policy } = options
+  const entries = await listPolicy(location, options)
+  const catalog = catalogOf(location, options, entries)
   const stored = catalog.map((backup) => ({ ...backup, startedAt: new Date(backup.startedAt) }))
-  const decisions = decideRetention(stored, options.rule, options.now)
-  const doomed = new Set(decisions.filter((decision) => !decision.keep).map((decision) => decision.backupId))
+  const inUse = await backupsInUse(location, options)
+  const decisions = decideRetention(stored, rule, { now, inUse })
+  const outcome = { location: location.name, decisions, deleted: [], problems: [], unfinished: false }
+  const refused = options.force ? undefined : whyRefused(decisions, entries, options)
+  if (options.dryRun) return { ...outcome, ...(refused ? { refused } : {}) }
+  const applied = { type: 'retention.applied', runId, policy, location: location.name } as const
+  if (refused) {
+    emit({ ...applied, failures: 0, refused: true })
+    return { ...outcome, refused }
+  }
+  const doomed = new Set(decisions.filter(({ keep }) => !keep).map(({ backupId }) => backupId))
+  // The oldest first: stopped half-way, the best are still there.
+  const going = catalog.filter(({ backupId }) => doomed.has(backupId)).reverse()
+  const { deleted, problems, unfinished } = await deleteAll(location, going, options)
+  emit({ ...applied, failures: problems.length, refused: false })
+  return { ...outcome, deleted, problems, unfinished }
+}
+
+interface Deletions {
+  readonly deleted: readonly string[]
+  readonly problems: readonly string[]
+  readonly unfinished: boolean
+}
+
+async function deleteAll(
+  location: Location,
+  backups: readonly BackupSummary[],
+  options: PruneOptions,
+): Promise<Deletions> {
   const deleted: string[] = []
   const problems: string[] = []
-  if (options.dryRun) return { location: location.name, decisions, deleted, problems }
-  for (const backup of catalog) {
-    if (!doomed.has(backup.backupId)) continue
+  if (backups.length === 0) return { deleted, problems, unfinished: false }
+  await options.onDeleting(backups.map(({ backupId }) => backupId))
+  for (const backup of backups) {
+    if (options.signal.aborted) break
     try {
-      await remove(location, backup, options)
-      deleted.push(backup.backupId)
+      await deleteOne(location, backup, options, deleted)
     } catch (thrown) {
+      if (options.signal.aborted) break
       problems.push(toFailure(thrown, `deleting backup ${backup.backupId} in ${location.name}`).message)
     }
   }
-  return { location: location.name, decisions, deleted, problems }
+  const left = deleted.length > 0 ? await remains(location, deleted, options) : []
+  const unexplained = problems.length > 0 ? [] : left
+  return { deleted, problems: [...problems, ...unexplained], unfinished: left.length > 0 || options.signal.aborted }
 }
 
-async function remove(location: Location, backup: BackupSummary, options: PruneOptions): Promise<void> {
+async function deleteOne(
+  location: Location,
+  backup: BackupSummary,
+  options: PruneOptions,
+  deleted: string[],
+): Promise<void> {
+  const { clusterName, policy, runId, emit } = options
   await readManifest(location, options, backup, options)
-  await deleteBackup(location, options.clusterName, backup, options)
-  const { policy, runId, emit } = options
+  await deleteManifest(location, clusterName, backup, options)
+  deleted.push(backup.backupId)
   emit({ type: 'backup.deleted', runId, policy, location: location.name, backupId: backup.backupId })
+  await deleteRemains(location, clusterName, backup, options)
+}
+
+/** What a new listing still shows of backups that were deleted: a location's word alone is not taken for it. */
+async function remains(location: Location, deleted: readonly string[], options: PruneOptions): Promise<string[]> {
+  if (options.signal.aborted) return []
+  const prefix = policyPrefix(options.clusterName, options.policy)
+  const found = new Set<string>()
+  for (const { key } of await listPolicy(location, options)) {
+    const meaning = parseKey(prefix, key)
+    if (meaning && deleted.includes(meaning.backupId)) found.add(meaning.backupId)
+  }
+  return [...found].map((backupId) => {
+    const { message } = new Failure(
+      `deleting backup ${backupId} in ${location.name}: the location said it was gone, and lists some of it still`,
+      { code: 'damaged' },
+    )
+    return message
+  })
+}
+
+function listPolicy(location: Location, options: PruneOptions): Promise<Entry[]> {
+  return location.list(policyPrefix(options.clusterName, options.policy), options)
+}
+
+function whyRefused(
+  decisions: readonly RetentionDecision[],
+  entries: readonly Entry[],
+  options: PruneOptions,
+): string | undefined {
+  if (decisions.every(({ keep }) => keep)) return undefined
+  return tooManyDeletions(decisions) ?? (options.justStored ? clocksDiffer(entries, options.now) : undefined)
+}
+
+/** What was stored a moment ago bears the location's own time, which no fault of this machine's clock can move. */
+function clocksDiffer(entries: readonly Entry[], now: Date): string | undefined {
+  const newest = Math.max(...entries.map(({ modified }) => modified?.getTime() ?? Number.NEGATIVE_INFINITY))
+  const aheadMs = now.getTime() - newest
+  if (!Number.isFinite(newest) || aheadMs < DAY_MS) return undefined
+  return `this machine's clock is ${formatDuration(aheadMs)} ahead of the location's`
 }

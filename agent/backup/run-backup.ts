@@ -75,7 +75,9 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     await Promise.all(alive().map((session) => session.commit(artifacts, warnings)))
     if (alive().length === 0) throw nowhere(sessions)
     emit({ type: 'run.stage', runId, stage: 'retention' })
-    await Promise.all(alive().map((session) => applyRetention(session, options, warn)))
+    // Only where a complete backup has just been stored: nothing goes before something better is there.
+    const renewed = alive().filter((session) => session.complete)
+    await Promise.all(renewed.map((session) => applyRetention(session, options, warn)))
   } catch (thrown) {
     failure = toFailure(thrown, `backing up with policy ${options.policy.name}`)
     for (const session of sessions) session.fail('source', failure)
@@ -116,21 +118,29 @@ async function applyRetention(
   options: BackupOptions,
   warn: (message: string) => void,
 ): Promise<void> {
-  const { policy, clusterName, runId, emit, signal, clock } = options
-  const rule = { retentionDays: policy.retentionDays, keepMinimum: policy.keepMinimum }
+  const { policy, clusterName, runId, isDead, emit, signal, clock } = options
+  const { name } = session.location
   try {
-    const outcome = await prune(session.location, {
+    const { problems, refused, unfinished } = await prune(session.location, {
       clusterName,
       policy: policy.name,
-      rule,
+      rule: policy,
       now: clock.now(),
       runId,
+      isDead,
       emit,
       signal,
+      onDeleting: (backupIds) => session.rememberDeleting(backupIds),
+      justStored: true,
     })
-    for (const problem of outcome.problems) warn(problem)
+    for (const problem of problems) warn(problem)
+    if (refused)
+      warn(`retention deleted nothing in ${name}: ${refused}; see what it is, then: palette-backup prune --force`)
+    if (unfinished) session.leaveRecord()
   } catch (thrown) {
-    warn(toFailure(thrown, `applying retention in ${session.location.name}`).message)
+    session.leaveRecord()
+    emit({ type: 'retention.applied', runId, policy: policy.name, location: name, failures: 1, refused: false })
+    warn(toFailure(thrown, `applying retention in ${name}`).message)
   }
 }
 

@@ -18,12 +18,15 @@ const CLEANUP_MS = 20_000
 export class StoreSession {
   readonly location: Location
   committed = false
+  /** What was committed holds everything that every source had to give. */
+  complete = false
   failed: { readonly stage: string; readonly failure: Failure } | undefined
   readonly #options: BackupOptions
   readonly #backupId: string
   readonly #startedAt: Date
   readonly #inFlight: InFlight
   #opened = false
+  #unfinished = false
 
   constructor(location: Location, backupId: string, startedAt: Date, options: BackupOptions) {
     this.location = location
@@ -92,6 +95,7 @@ export class StoreSession {
         })
       }
       this.committed = true
+      this.complete = complete
       emit({
         type: 'location.stored',
         runId,
@@ -103,6 +107,15 @@ export class StoreSession {
         ...factsOf(manifest),
       })
     })
+  }
+
+  rememberDeleting(backupIds: readonly string[]): Promise<void> {
+    return this.#inFlight.rememberDeleting(backupIds)
+  }
+
+  /** Leaves the record for the sweep: only it knows what is still to be deleted. */
+  leaveRecord(): void {
+    this.#unfinished = true
   }
 
   /** Marks the location as failed, once, unless the backup is already there. */
@@ -124,7 +137,7 @@ export class StoreSession {
         const backup = { policy: policy.name, backupId: this.#backupId }
         await deleteArtifacts(this.location, clusterName, backup, { signal })
       }
-      await this.#inFlight.close(signal)
+      await (this.#unfinished ? this.#inFlight.stop() : this.#inFlight.close(signal))
     } catch {
       await this.#inFlight.stop()
     }

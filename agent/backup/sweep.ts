@@ -1,8 +1,9 @@
 import { toFailure } from '../core/errors.ts'
 import type { Location } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
+import { deleteUnlessWhole } from './delete-backup.ts'
 import { InFlightRecord } from './in-flight.ts'
-import { artifactPrefix, manifestKey, runKey, runsPrefix } from './keys.ts'
+import { runKey, runsPrefix } from './keys.ts'
 
 export interface SweepOptions {
   readonly clusterName: string
@@ -48,14 +49,13 @@ export async function sweep(location: Location, options: SweepOptions): Promise<
 async function sweepRun(location: Location, record: InFlightRecord, options: SweepOptions): Promise<number> {
   for (const leftover of record.leftovers) await location.discard(leftover, options)
   const { clusterName } = options
+  const { policy, backup_id, deleting = [] } = record
+  let deleted = 0
   // The run may have died between its manifest and the end of its record: then the backup exists and stays whole.
-  for (const complete of [true, false]) {
-    const key = manifestKey(clusterName, record.policy, record.backup_id, complete)
-    if (await location.stat(key, options)) return 0
+  for (const backupId of [backup_id, ...deleting]) {
+    deleted += await deleteUnlessWhole(location, clusterName, { policy, backupId }, options)
   }
-  const artifacts = await location.list(artifactPrefix(clusterName, record.policy, record.backup_id), options)
-  for (const artifact of artifacts) await location.delete(artifact.key, options)
-  return artifacts.length
+  return deleted
 }
 
 function parse(bytes: Uint8Array): unknown {

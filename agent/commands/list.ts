@@ -1,3 +1,4 @@
+import type { BackupSummary } from '../core/events.ts'
 import { formatDuration } from '../core/units.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
@@ -23,11 +24,16 @@ export async function listCommand(options: ListCommand, context: CommandContext)
       backup.policy,
       backup.location,
       backup.complete ? 'complete' : 'partial',
+      notesOf(backup),
       `${formatDuration(Math.max(0, now - new Date(backup.startedAt).getTime()))} ago`,
     ])
-    context.stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'RESULT', 'AGE'], rows))
+    context.stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'RESULT', 'NOTES', 'AGE'], rows))
     for (const { failure } of unread) context.stderr.write(formatFailure(failure))
   }
   if (unread.length === 0) return 0
   return backups.length > 0 ? 3 : 1
+}
+
+function notesOf({ pinned, verified }: BackupSummary): string {
+  return [...(pinned ? ['pinned'] : []), ...(verified ? ['verified'] : [])].join(', ') || '-'
 }

@@ -90,9 +90,23 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     })
   filtered(add('prune', 'apply retention now'))
     .option('--dry-run', 'only say what would be deleted, and why')
+    .option('--force', 'delete however many there are')
     .action(async (options) => {
       const { pruneCommand } = await import('./prune.ts')
       exitCode = await pruneCommand(options, context)
+    })
+  filtered(add('pin', 'keep a backup for good, whatever its age'))
+    .argument('<backup>', 'a backup id, or latest')
+    .option('--reason <text>', 'why, for people')
+    .action(async (backup, options) => {
+      const { pinCommand } = await import('./pin.ts')
+      exitCode = await pinCommand({ ...options, backup, action: 'pin' }, context)
+    })
+  filtered(add('unpin', 'leave a backup to retention again'))
+    .argument('<backup>', 'a backup id, or latest')
+    .action(async (backup, options) => {
+      const { pinCommand } = await import('./pin.ts')
+      exitCode = await pinCommand({ ...options, backup, action: 'unpin' }, context)
     })
   add('validate', 'check the file, then use every location for real')
     .argument('[location]', 'only this location')

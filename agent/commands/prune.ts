@@ -1,6 +1,9 @@
+import { InFlight } from '../backup/in-flight.ts'
 import type { PruneOutcome } from '../backup/prune.ts'
 import { prune } from '../backup/prune.ts'
+import type { PolicyConfig } from '../config/config.ts'
 import { failureData } from '../core/errors.ts'
+import type { Location } from '../locations/location.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
@@ -8,10 +11,12 @@ import { createRunId } from './execute-backup.ts'
 import type { BackupFilter } from './find-backups.ts'
 import { locationNames } from './find-backups.ts'
 import { formatFailure, printJson } from './outcome.ts'
+import { isDead, thisOwner } from './owner.ts'
 import { formatTable } from './table.ts'
 
 export interface PruneCommand extends CommonOptions, BackupFilter {
   readonly dryRun?: boolean
+  readonly force?: boolean
 }
 
 interface PolicyPrune extends PruneOutcome {
@@ -21,7 +26,7 @@ interface PolicyPrune extends PruneOutcome {
 /** Applies retention now and says for every backup why it stays or goes. */
 export async function pruneCommand(options: PruneCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
-  const { signal, clock } = context
+  const { clock } = context
   await using opened = await openLocations(config, locationNames(config, options), clock)
   const outcomes: PolicyPrune[] = []
   const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
@@ -30,16 +35,7 @@ export async function pruneCommand(options: PruneCommand, context: CommandContex
     for (const location of opened.usable) {
       if (!policy.backupLocations.includes(location.name)) continue
       try {
-        const outcome = await prune(location, {
-          clusterName: config.palette.clusterName,
-          policy: policy.name,
-          rule: policy,
-          now: clock.now(),
-          runId: createRunId(),
-          emit: () => undefined,
-          signal,
-          dryRun: options.dryRun ?? false,
-        })
+        const outcome = await pruneOne(location, policy, config.palette.clusterName, options, context)
         outcomes.push({ policy: policy.name, ...outcome })
       } catch (thrown) {
         unread.push({ location: location.name, failure: failureData(thrown) })
@@ -48,8 +44,54 @@ export async function pruneCommand(options: PruneCommand, context: CommandContex
   }
   if (options.json) printJson({ dryRun: options.dryRun ?? false, outcomes, unread }, context)
   else print(outcomes, unread, options, context)
+  if (outcomes.some(({ refused }) => refused)) return 4
   const problems = outcomes.flatMap((outcome) => outcome.problems)
   return problems.length + unread.length === 0 ? 0 : 3
+}
+
+async function pruneOne(
+  location: Location,
+  policy: PolicyConfig,
+  clusterName: string,
+  { dryRun = false, force = false }: PruneCommand,
+  { clock, signal }: CommandContext,
+): Promise<PruneOutcome> {
+  const runId = createRunId()
+  let record: InFlight | undefined
+  const outcome = await prune(location, {
+    clusterName,
+    policy: policy.name,
+    rule: policy,
+    now: clock.now(),
+    runId,
+    isDead: (other) => isDead(other, clock),
+    emit: () => undefined,
+    signal,
+    async onDeleting(backupIds) {
+      const backupId = backupIds[0] ?? ''
+      record = new InFlight(location, {
+        clusterName,
+        runId,
+        policy: policy.name,
+        backupId,
+        owner: thisOwner(),
+        clock,
+        signal,
+      })
+      await record.open()
+      await record.rememberDeleting(backupIds)
+    },
+    dryRun,
+    force,
+  })
+  // A record that stays lets the next run finish what could not be deleted now.
+  await (outcome.unfinished ? record?.stop() : record?.close(signal))
+  return outcome
+}
+
+function refusal(policy: string, location: string, why: string) {
+  const hint = 'Check the clock and the reasons above; if they are right: palette-backup prune --force'
+  return { message: `nothing of ${policy} is deleted in ${location}: ${why}`, hint }
 }
 
 function print(
@@ -58,17 +100,19 @@ function print(
   { dryRun }: PruneCommand,
   { stdout, stderr }: CommandContext,
 ): void {
-  const rows = outcomes.flatMap(({ policy, location, decisions }) =>
+  const rows = outcomes.flatMap(({ policy, location, decisions, refused }) =>
     decisions.map(({ backupId, keep, reason }) => [
       backupId,
       policy,
       location,
-      keep ? 'keep' : dryRun ? 'would delete' : 'delete',
+      keep ? 'keep' : dryRun || refused ? 'would delete' : 'delete',
       reason,
     ]),
   )
   stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'DECISION', 'REASON'], rows))
-  for (const problem of outcomes.flatMap((outcome) => outcome.problems))
-    stderr.write(formatFailure({ message: problem }))
+  for (const { policy, location, refused, problems } of outcomes) {
+    if (refused) stderr.write(formatFailure(refusal(policy, location, refused)))
+    for (const problem of problems) stderr.write(formatFailure({ message: problem }))
+  }
   for (const { failure } of unread) stderr.write(formatFailure(failure))
 }

@@ -1,3 +1,4 @@
+import { holdBackup } from '../backup/hold.ts'
 import type { RestorePlan } from '../backup/restore.ts'
 import { planRestore, proveBeforeRestore, restoreBackup } from '../backup/restore.ts'
 import type { MongodbConfig } from '../config/config.ts'
@@ -8,9 +9,11 @@ import type { SourceProgress } from '../sources/source.ts'
 import { openLocations, openSource } from './compose.ts'
 import { requireConfig, requirePolicy } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
+import { createRunId } from './execute-backup.ts'
 import type { BackupFilter } from './find-backups.ts'
 import { findBackups, locationNames, pickBackup } from './find-backups.ts'
 import { printJson } from './outcome.ts'
+import { thisOwner } from './owner.ts'
 import { progressPrinter } from './progress.ts'
 
 export interface RestoreCommand extends CommonOptions, BackupFilter {
@@ -47,11 +50,23 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
     if (options.json) printJson({ dryRun: true, backupId: backup.backupId, location: location.name, ...facts }, context)
     return 0
   }
-  progress({ type: 'run.stage', runId: '', stage: 'proving' })
-  await proveBeforeRestore(location, clusterName, backup, source, restoreOptions)
-  if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
-  progress({ type: 'run.stage', runId: '', stage: 'restoring' })
-  const outcome = await restoreBackup(location, clusterName, plan, source, restoreOptions)
+  const hold = {
+    clusterName,
+    runId: createRunId(),
+    policy: backup.policy,
+    backupId: backup.backupId,
+    owner: thisOwner(),
+    clock,
+    signal,
+    warn: (message: string) => stderr.write(`Warning: ${message}\n`),
+  }
+  const outcome = await holdBackup(location, hold, async () => {
+    progress({ type: 'run.stage', runId: '', stage: 'proving' })
+    await proveBeforeRestore(location, clusterName, backup, source, restoreOptions)
+    if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
+    progress({ type: 'run.stage', runId: '', stage: 'restoring' })
+    return await restoreBackup(location, clusterName, plan, source, restoreOptions)
+  })
   progress({ type: 'run.stage', runId: '', stage: '' })
   if (options.json) printJson({ backupId: backup.backupId, location: location.name, ...outcome }, context)
   else {

@@ -1,0 +1,44 @@
+import { Failure } from '../core/errors.ts'
+import type { CallOptions, Location } from '../locations/location.ts'
+import { readSmall } from './catalog.ts'
+import { InFlightRecord } from './in-flight.ts'
+import { runsPrefix } from './keys.ts'
+
+export interface InUseOptions extends CallOptions {
+  readonly clusterName: string
+  /** The run that asks: what it holds itself does not count. */
+  readonly runId: string
+  /** Whether the process that wrote the record is gone for certain. */
+  readonly isDead: (record: InFlightRecord) => boolean
+}
+
+/** Ids of the backups that other runs, alive as far as can be told, have on record in a location. */
+export async function backupsInUse(location: Location, options: InUseOptions): Promise<ReadonlySet<string>> {
+  const inUse = new Set<string>()
+  for (const { key } of await location.list(runsPrefix(options.clusterName), options)) {
+    if (!key.endsWith('.json')) continue
+    const bytes = await readUnlessGone(location, key, options)
+    const record = InFlightRecord.safeParse(bytes && parse(bytes))
+    if (!record.success || record.data.run_id === options.runId || options.isDead(record.data)) continue
+    inUse.add(record.data.backup_id)
+  }
+  return inUse
+}
+
+/** A run that ended between the listing and the reading has taken its record with it. */
+async function readUnlessGone(location: Location, key: string, options: CallOptions): Promise<Uint8Array | undefined> {
+  try {
+    return await readSmall(location, key, options)
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.code === 'not_found') return undefined
+    throw thrown
+  }
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
