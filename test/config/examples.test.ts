@@ -51,9 +51,8 @@ function valueFor(name: string): string {
   return 'a-secret-of-this-name'
 }
 
-it('the examples use every attribute there is', async () => {
-  const texts = await Promise.all(files.map((name) => readFile(new URL(name, CONFIG), 'utf8')))
-  const written = texts.flatMap((text) => attributesOf(parse(text), configJsonSchema()))
+it('config/everything.yaml uses every attribute there is', async () => {
+  const written = attributesOf(parse(await readFile(new URL('everything.yaml', CONFIG), 'utf8')), configJsonSchema())
   expect([...new Set(written)].sort()).toEqual([...new Set(attributesIn(configJsonSchema()))].sort())
 })
 

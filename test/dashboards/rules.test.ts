@@ -58,3 +58,25 @@ it('has no runbook and no unit test of a rule that is not there', () => {
   expect(readdirSync(new URL('runbooks/', ROOT)).map((file) => basename(file, '.md'))).toEqual(NAMES)
   expect(readdirSync(new URL('tests/', ROOT)).map((file) => basename(file, '_test.yaml'))).toEqual(NAMES)
 })
+
+describe('the same alerts for Grafana', () => {
+  const { groups } = parse(text('grafana-alerts.yaml'))
+
+  it('are all there, each with its expression, and a condition on it', () => {
+    const rules: { title: string; condition: string; data: { refId: string; model: object }[] }[] = groups[0].rules
+    const sources = NAMES.map((name) => parse(text(`rules/${name}.yaml`)).groups[0].rules[0])
+    expect(rules.map(({ title }) => title)).toEqual(sources.map(({ alert }) => alert))
+    for (const [index, { condition, data }] of rules.entries()) {
+      expect(condition).toBe('B')
+      expect(data[0]?.model).toMatchObject({ refId: 'A', expr: sources[index].expr.trim(), instant: true })
+      expect(data[1]?.model).toEqual({ refId: 'B', type: 'math', expression: 'is_number($A)' })
+    }
+  })
+
+  it('have no dollar where Grafana would take it for its environment, and no identifier that is too long', () => {
+    for (const { uid, annotations } of groups[0].rules) {
+      expect(JSON.stringify(annotations)).not.toContain('$')
+      expect(uid).toMatch(/^[a-z-]{1,40}$/)
+    }
+  })
+})

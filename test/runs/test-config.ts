@@ -1,4 +1,4 @@
-import type { Config, PaletteConfig, PolicyConfig } from '../../agent/config/config.ts'
+import type { Config, PolicyConfig } from '../../agent/config/config.ts'
 import { Secret } from '../../agent/core/secret.ts'
 
 export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
@@ -12,19 +12,7 @@ export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
     timeoutMs: 12 * 3_600_000,
     memoryLimitBytes: 512 * 1024 * 1024,
     includeDatabases: ['hubbledb'],
-    includeClusterResources: 'never',
     compressionLevel: 3,
-    ...changes,
-  }
-}
-
-export function testPalette(changes: Partial<PaletteConfig> = {}): PaletteConfig {
-  return {
-    clusterName: 'prod',
-    namespace: 'hubble-system',
-    mongodb: { uri: new Secret('mongodb://u:swordfish@h') },
-    mongodbOverrides: {},
-    kubernetes: { secrets: [], optionalSecrets: [], helmReleases: [] },
     ...changes,
   }
 }
@@ -33,7 +21,11 @@ export function testPalette(changes: Partial<PaletteConfig> = {}): PaletteConfig
 export function testConfig(changes: Partial<Config> = {}): Config {
   return {
     digest: 'd1',
-    palette: testPalette(),
+    palette: {
+      clusterName: 'prod',
+      namespace: 'hubble-system',
+      mongodb: { uri: new Secret('mongodb://u:swordfish@h') },
+    },
     locations: [
       { name: 'offsite', storageProvider: 'filesystem', path: '/nowhere', folder: '', validate: true },
       {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { documents } from './documents.ts'
 
 const root = new URL('../../', import.meta.url)
@@ -7,6 +7,7 @@ for (const { path, render } of documents) {
   const current = await readFile(file, 'utf8').catch(() => '')
   const wanted = await render(current)
   if (wanted === current) continue
+  await mkdir(new URL('./', file), { recursive: true })
   await writeFile(file, wanted)
   process.stdout.write(`${path}\n`)
 }
