@@ -1,83 +1,50 @@
 import { z } from 'zod'
 import { Failure } from '../core/errors.ts'
 import type { BackupFacts } from '../core/events.ts'
+import { Artifact, mongodbArtifacts } from './manifest-artifact.ts'
 
 /** The manifest format that this version writes, and the newest it reads. */
 export const FORMAT_VERSION = 1
 
-const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-const Size = z.int().nonnegative()
 const Instant = z.iso.datetime()
+const BACKUP_ID = /^\d{8}T\d{6}Z-[a-z2-7]{6}$/
 
-const Collection = z.strictObject({
-  database: z.string().min(1),
-  collection: z.string().min(1),
-  type: z.enum(['collection', 'view', 'timeseries']),
-  documents: Size,
-  bytes: Size,
-  crc64: z.string().regex(/^[0-9a-f]{16}$/),
-  /** Over the documents in any order; absent in manifests of versions before 0.2. */
-  digest: z
-    .string()
-    .regex(/^sip128:[0-9a-f]{32}$/)
-    .optional(),
+const Installation = z.strictObject({
+  edition: z.enum(['palette', 'vertex']).optional(),
+  palette_version: z.string().min(1).optional(),
+  namespace: z.string().min(1).optional(),
 })
-
-const Consistency = z.strictObject({
-  level: z.enum(['snapshot', 'none']),
-  at: Instant.optional(),
-  from: Instant,
-  to: Instant,
-  reason: z.string().optional(),
-})
-
-const Artifact = z.strictObject({
-  source: z.literal('mongodb'),
-  /** The file below the backup's folder. */
-  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-  compression: z.literal('zstd'),
-  /** Before packing. */
-  bytes: Size,
-  sha256: Sha256,
-  /** As stored. */
-  stored_bytes: Size,
-  stored_sha256: Sha256,
-  mongodb: z.strictObject({
-    server_version: z.string(),
-    feature_compatibility_version: z.string().optional(),
-    consistency: Consistency,
-    databases: z.array(z.string().min(1)),
-    collections: z.array(Collection),
-  }),
-})
+export type Installation = Readonly<z.infer<typeof Installation>>
 
 const manifestShape = {
   format_version: z.literal(FORMAT_VERSION),
-  tool_version: z.string(),
-  backup_id: z.string(),
+  tool_version: z.string().describe('Of palette-backup'),
+  backup_id: z.string().regex(BACKUP_ID),
   run_id: z.string(),
-  cluster_name: z.string(),
-  policy: z.string(),
+  cluster_name: z.string().min(1),
+  policy: z.string().min(1),
+  purpose: z.literal('safety').optional().describe('safety: made of the target before a restore changed it'),
+  installation: Installation.optional().describe('What was protected, as far as it is known'),
   started_at: Instant,
   finished_at: Instant,
-  /** `partial`: a source could not give everything; `warnings` say what. */
-  result: z.enum(['complete', 'partial']),
+  result: z.enum(['complete', 'partial']).describe('partial: a source could not give everything; warnings say what'),
   warnings: z.array(z.string()),
-  retention: z.strictObject({ retention_period_days: z.int().positive(), keep_minimum: z.int().positive() }),
+  retention: z
+    .strictObject({ retention_period_days: z.int().positive(), keep_minimum: z.int().positive() })
+    .describe('The rule in force when it was made'),
   artifacts: z.array(Artifact).min(1),
 }
 
 /** The small JSON object that makes a backup exist. Never changes once written. */
 export const Manifest = z.strictObject(manifestShape)
 export type Manifest = Readonly<z.infer<typeof Manifest>>
-export type ManifestArtifact = Readonly<z.infer<typeof Artifact>>
 
 /** What metrics tell of a backup. */
 export function factsOf({ artifacts }: Manifest): BackupFacts {
   return {
     sourceBytes: artifacts.reduce((sum, { bytes }) => sum + bytes, 0),
     storedBytes: artifacts.reduce((sum, { stored_bytes }) => sum + stored_bytes, 0),
-    consistent: artifacts.every(({ mongodb }) => mongodb.consistency.level !== 'none'),
+    consistent: mongodbArtifacts(artifacts).every(({ mongodb }) => mongodb.consistency.level !== 'none'),
   }
 }
 

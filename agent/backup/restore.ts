@@ -5,6 +5,7 @@ import type { RestoreOptions, RestoreOutcome, Source } from '../sources/source.t
 import { readManifest } from './catalog.ts'
 import { artifactKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
+import { mongodbArtifacts } from './manifest-artifact.ts'
 import { openArtifact, verifyBackup } from './verify.ts'
 
 export interface RestorePlan {
@@ -24,7 +25,7 @@ export async function planRestore(
   options: Pick<RestoreOptions, 'signal' | 'databases'>,
 ): Promise<RestorePlan> {
   const manifest = await readManifest(location, { clusterName }, backup, options)
-  const held = manifest.artifacts.flatMap((artifact) => artifact.mongodb.databases)
+  const held = mongodbArtifacts(manifest.artifacts).flatMap(({ mongodb }) => mongodb.databases)
   const databases = options.databases ?? held
   const unknown = databases.filter((name) => !held.includes(name))
   if (unknown.length > 0) {
@@ -33,8 +34,8 @@ export async function planRestore(
       hint: `It holds ${held.join(', ')}.`,
     })
   }
-  const collections = manifest.artifacts
-    .flatMap((artifact) => artifact.mongodb.collections)
+  const collections = mongodbArtifacts(manifest.artifacts)
+    .flatMap(({ mongodb }) => mongodb.collections)
     .filter((collection) => databases.includes(collection.database))
   return {
     manifest,
@@ -56,7 +57,7 @@ export async function proveBeforeRestore(
   source: Source,
   options: RestoreOptions,
 ): Promise<void> {
-  const outcome = await verifyBackup(location, backup, { ...options, clusterName, level: 'decode', source })
+  const outcome = await verifyBackup(location, backup, { ...options, clusterName, level: 'decode', sources: [source] })
   const failed = outcome.checks.find((check) => !check.ok)
   if (!failed) return
   throw new Failure(
@@ -77,7 +78,7 @@ export async function restoreBackup(
 ): Promise<RestoreOutcome> {
   const { manifest } = plan
   const outcomes: RestoreOutcome[] = []
-  for (const artifact of manifest.artifacts) {
+  for (const artifact of mongodbArtifacts(manifest.artifacts)) {
     const key = artifactKey(clusterName, manifest.policy, manifest.backup_id, artifact.file)
     const unpacked = openArtifact(location, key, artifact, options)
     outcomes.push(await source.restore(unpacked.body, { ...options, databases: plan.databases }))

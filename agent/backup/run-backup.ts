@@ -4,10 +4,12 @@ import type { FailureData } from '../core/errors.ts'
 import { Failure, failureData, toFailure } from '../core/errors.ts'
 import type { Emit, RunResult } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
-import type { Source } from '../sources/source.ts'
+import type { Source, SourceArtifact } from '../sources/source.ts'
 import { createBackupId } from './backup-id.ts'
+import { isWhole } from './describe-artifact.ts'
 import type { InFlightRecord, Owner } from './in-flight.ts'
-import type { ManifestArtifact } from './manifest.ts'
+import type { Installation } from './manifest.ts'
+import type { ManifestArtifact } from './manifest-artifact.ts'
 import { prune } from './prune.ts'
 import { storeArtifact } from './store-artifact.ts'
 import { StoreSession } from './store-session.ts'
@@ -16,7 +18,11 @@ export interface BackupOptions {
   readonly runId: string
   readonly clusterName: string
   readonly policy: PolicyConfig
-  readonly source: Source
+  /** Read one after another. Without the first there is no backup; without another one it is partial. */
+  readonly sources: readonly Source[]
+  /** Why the backup is made, when it is not for the policy's own sake. */
+  readonly purpose?: 'safety'
+  readonly installation?: Installation
   /** Those of the policy; one that cannot even be opened is in `unusable`. */
   readonly locations: readonly Location[]
   readonly unusable?: readonly { readonly name: string; readonly failure: Failure }[]
@@ -53,6 +59,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
   const warnings: string[] = []
   const artifacts: ManifestArtifact[] = []
   let failure: Failure | undefined
+  let whole = false
   const warn = (message: string): void => {
     warnings.push(message)
     emit({ type: 'run.warning', runId, message })
@@ -64,15 +71,17 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     const alive = (): StoreSession[] => sessions.filter((session) => !session.failed)
     if (alive().length === 0) throw nowhere(sessions)
     emit({ type: 'run.stage', runId, stage: 'read' })
-    for await (const artifact of options.source.read(progressTo(options))) {
+    const missing = await readSources(options, async (artifact) => {
       artifacts.push(await storeArtifact(artifact, alive(), options))
       for (const message of artifact.warnings()) warn(message)
       if (alive().length === 0) throw nowhere(sessions)
-    }
+    })
+    for (const { message } of missing) warn(message)
+    whole = missing.length === 0 && artifacts.every(isWhole)
     emit({ type: 'run.stage', runId, stage: 'verify' })
     await Promise.all(alive().map((session) => session.readBack(artifacts)))
     emit({ type: 'run.stage', runId, stage: 'commit' })
-    await Promise.all(alive().map((session) => session.commit(artifacts, warnings)))
+    await Promise.all(alive().map((session) => session.commit({ artifacts, warnings, whole })))
     if (alive().length === 0) throw nowhere(sessions)
     emit({ type: 'run.stage', runId, stage: 'retention' })
     // Only where a complete backup has just been stored: nothing goes before something better is there.
@@ -83,7 +92,24 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     for (const session of sessions) session.fail('source', failure)
   }
   await Promise.all(sessions.map((session) => session.end()))
-  return outcomeOf(options, sessions, { backupId, warnings, artifacts, failure })
+  return outcomeOf(options, sessions, { backupId, warnings, artifacts, failure, whole })
+}
+
+/** Gives why those that may be missing are. */
+async function readSources(
+  options: BackupOptions,
+  store: (artifact: SourceArtifact) => Promise<void>,
+): Promise<readonly Failure[]> {
+  const missing: Failure[] = []
+  for (const [index, source] of options.sources.entries()) {
+    try {
+      for await (const artifact of source.read(progressTo(options))) await store(artifact)
+    } catch (thrown) {
+      if (index === 0 || options.signal.aborted) throw thrown
+      missing.push(toFailure(thrown, `reading ${source.name}`))
+    }
+  }
+  return missing
 }
 
 function progressTo({ emit, runId, signal, clock }: BackupOptions): Parameters<Source['read']>[0] {
@@ -147,7 +173,13 @@ async function applyRetention(
 function outcomeOf(
   options: BackupOptions,
   sessions: readonly StoreSession[],
-  run: { backupId: string; warnings: string[]; artifacts: ManifestArtifact[]; failure: Failure | undefined },
+  run: {
+    backupId: string
+    warnings: string[]
+    artifacts: ManifestArtifact[]
+    failure: Failure | undefined
+    whole: boolean
+  },
 ): BackupOutcome {
   const failed = [
     ...(options.unusable ?? []).map(({ name, failure }) => ({
@@ -162,7 +194,7 @@ function outcomeOf(
   const stored = sessions.filter((session) => session.committed).map((session) => session.location.name)
   const first = run.failure ?? options.unusable?.[0]?.failure
   return {
-    result: resultOf(stored.length, failed.length, run.failure, options.signal),
+    result: resultOf(stored.length, failed.length === 0 && run.whole, run.failure, options.signal),
     backupId: run.backupId,
     stored,
     failed,
@@ -173,7 +205,7 @@ function outcomeOf(
   }
 }
 
-function resultOf(stored: number, failed: number, failure: Failure | undefined, signal: AbortSignal): RunResult {
-  if (stored > 0) return failed > 0 ? 'partial' : 'success'
+function resultOf(stored: number, whole: boolean, failure: Failure | undefined, signal: AbortSignal): RunResult {
+  if (stored > 0) return whole ? 'success' : 'partial'
   return signal.aborted || failure?.code === 'cancelled' ? 'cancelled' : 'failed'
 }

@@ -2,9 +2,10 @@ import { Failure, toFailure } from '../core/errors.ts'
 import { MIB } from '../core/units.ts'
 import { compress } from '../pack/compress.ts'
 import { Measure } from '../pack/measure.ts'
-import type { MongodbFacts, SourceArtifact } from '../sources/source.ts'
+import type { SourceArtifact } from '../sources/source.ts'
+import { describeArtifact } from './describe-artifact.ts'
 import { fanOut } from './fan-out.ts'
-import type { ManifestArtifact } from './manifest.ts'
+import type { ManifestArtifact } from './manifest-artifact.ts'
 import type { BackupOptions } from './run-backup.ts'
 import type { StoreSession } from './store-session.ts'
 
@@ -45,7 +46,7 @@ export async function storeArtifact(
   if (sessions.every((session) => session.failed)) {
     throw sessions[0]?.failed?.failure ?? new Failure(`storing ${file}: there is no location`, { code: 'internal' })
   }
-  return describe(file, artifact.facts(), raw, packed)
+  return describeArtifact(artifact.facts(), { file, before: raw.result(), after: packed.result() })
 }
 
 /** Remembers whether it was the source that failed, which ends the run, or only its receivers. */
@@ -69,27 +70,4 @@ function sizeDiffers(session: StoreSession, file: string, size: number, sent: nu
   return new Failure(`storing ${file} in ${session.location.name}: it confirmed ${size} bytes, ${sent} were sent`, {
     code: 'damaged',
   })
-}
-
-function describe(file: string, facts: MongodbFacts, raw: Measure, packed: Measure): ManifestArtifact {
-  const before = raw.result()
-  const after = packed.result()
-  return {
-    source: 'mongodb',
-    file,
-    compression: 'zstd',
-    bytes: before.bytes,
-    sha256: before.sha256,
-    stored_bytes: after.bytes,
-    stored_sha256: after.sha256,
-    mongodb: {
-      server_version: facts.serverVersion,
-      ...(facts.featureCompatibilityVersion === undefined
-        ? {}
-        : { feature_compatibility_version: facts.featureCompatibilityVersion }),
-      consistency: facts.consistency,
-      databases: [...facts.databases],
-      collections: [...facts.collections],
-    },
-  }
 }

@@ -6,13 +6,22 @@ import { readSmall } from './catalog.ts'
 import { deleteArtifacts } from './delete-backup.ts'
 import { InFlight } from './in-flight.ts'
 import { artifactKey, manifestKey } from './keys.ts'
-import type { Manifest, ManifestArtifact } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
 import { encodeManifest, FORMAT_VERSION, factsOf } from './manifest.ts'
+import type { ManifestArtifact } from './manifest-artifact.ts'
 import type { BackupOptions } from './run-backup.ts'
 import { sweep } from './sweep.ts'
 
 // Cleaning up must happen although the run was cancelled, and must not hang it.
 const CLEANUP_MS = 20_000
+
+/** What a backup consists of once everything is stored. */
+export interface Gathered {
+  readonly artifacts: readonly ManifestArtifact[]
+  readonly warnings: readonly string[]
+  /** Every source gave everything. */
+  readonly whole: boolean
+}
 
 /** One backup on its way into one location, from the in-flight record to the manifest. */
 export class StoreSession {
@@ -80,10 +89,10 @@ export class StoreSession {
   }
 
   /** Writes the manifest, reads it back, and tells the world: from here on the backup exists. */
-  commit(artifacts: readonly ManifestArtifact[], warnings: readonly string[]): Promise<void> {
+  commit({ artifacts, warnings, whole }: Gathered): Promise<void> {
     return this.#step('commit', async () => {
       const { clusterName, policy, runId, emit, signal } = this.#options
-      const manifest = this.#manifest(artifacts, warnings)
+      const manifest = this.#manifest({ artifacts, warnings, whole })
       const complete = manifest.result === 'complete'
       const key = manifestKey(clusterName, policy.name, this.#backupId, complete)
       const bytes = encodeManifest(manifest)
@@ -143,8 +152,8 @@ export class StoreSession {
     }
   }
 
-  #manifest(artifacts: readonly ManifestArtifact[], warnings: readonly string[]): Manifest {
-    const { policy, runId, clusterName, toolVersion, clock } = this.#options
+  #manifest({ artifacts, warnings, whole }: Gathered): Manifest {
+    const { policy, runId, clusterName, toolVersion, clock, purpose, installation } = this.#options
     return {
       format_version: FORMAT_VERSION,
       tool_version: toolVersion,
@@ -152,9 +161,11 @@ export class StoreSession {
       run_id: runId,
       cluster_name: clusterName,
       policy: policy.name,
+      ...(purpose ? { purpose } : {}),
+      ...(installation ? { installation } : {}),
       started_at: this.#startedAt.toISOString(),
       finished_at: clock.now().toISOString(),
-      result: 'complete',
+      result: whole ? 'complete' : 'partial',
       warnings: [...warnings],
       retention: { retention_period_days: policy.retentionDays, keep_minimum: policy.keepMinimum },
       artifacts: [...artifacts],

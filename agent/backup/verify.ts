@@ -3,10 +3,12 @@ import type { BackupSummary } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
 import { decompress } from '../pack/decompress.ts'
 import { Measure, type Measured } from '../pack/measure.ts'
-import type { CollectionFacts, ReadOptions, Source } from '../sources/source.ts'
+import type { CollectionFacts, Inspection, ReadOptions, Source } from '../sources/source.ts'
 import { readManifest } from './catalog.ts'
 import { artifactKey } from './keys.ts'
-import type { Manifest, ManifestArtifact } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
+import type { ManifestArtifact, MongodbManifestArtifact } from './manifest-artifact.ts'
+import { mongodbArtifacts } from './manifest-artifact.ts'
 
 /**
  * What a verification proves, each with all before it:
@@ -36,8 +38,8 @@ export interface VerifyOutcome {
 export interface VerifyOptions extends ReadOptions {
   readonly clusterName: string
   readonly level: VerifyLevel
-  /** Knows the format of the artifacts. */
-  readonly source: Pick<Source, 'inspect'>
+  /** Those that know the format of the artifacts. */
+  readonly sources: readonly Pick<Source, 'name' | 'inspect'>[]
 }
 
 /** Proves one backup up to the wanted level; the outcome lists every check, and stops at the first failed one of a file. */
@@ -58,8 +60,8 @@ export async function verifyBackup(
     }
   }
   const ok = checks.every((check) => check.ok)
-  const documents = manifest.artifacts
-    .flatMap((artifact) => artifact.mongodb.collections)
+  const documents = mongodbArtifacts(manifest.artifacts)
+    .flatMap(({ mongodb }) => mongodb.collections)
     .reduce((sum, collection) => sum + collection.documents, 0)
   const { backupId, policy } = backup
   return { backupId, policy, location: location.name, ok, checks, documents }
@@ -119,11 +121,18 @@ async function checkDecode(
 ): Promise<void> {
   const where = `${key} in ${location.name}`
   const unpacked = openArtifact(location, key, artifact, options)
-  const found = await options.source.inspect(unpacked.body, options).catch((thrown: unknown) => {
+  const source = options.sources.find(({ name }) => name === artifact.source)
+  if (!source) {
+    throw new Failure(`${where} is of the source ${artifact.source}, which the configuration does not name`, {
+      code: 'config',
+      hint: 'Verify it up to the level content, or with the configuration it was made with.',
+    })
+  }
+  const found = await source.inspect(unpacked.body, options).catch((thrown: unknown) => {
     throw inArtifact(where, thrown)
   })
   unpacked.prove()
-  compareCollections(where, found, artifact.mongodb.collections)
+  compareFound(where, found, artifact)
 }
 
 /** An artifact unpacked, and a way to ask at its end whether it was what its manifest says. */
@@ -158,10 +167,35 @@ function compareStored(where: string, found: Measured, artifact: ManifestArtifac
   )
 }
 
+function compareFound(where: string, found: Inspection, artifact: ManifestArtifact): void {
+  if (found.source === 'mongodb' && artifact.source === 'mongodb') {
+    compareCollections(where, found.collections, artifact.mongodb.collections)
+  } else if (found.source === 'kubernetes' && artifact.source === 'kubernetes') {
+    compareObjects(where, found.objects, artifact.kubernetes.objects)
+  } else {
+    throw new Failure(`${where} holds what ${found.source} gives, its manifest says ${artifact.source}`, {
+      code: 'damaged',
+    })
+  }
+}
+
+function compareObjects(
+  where: string,
+  found: Readonly<Record<string, number>>,
+  expected: Readonly<Record<string, number>>,
+): void {
+  for (const kind of new Set([...Object.keys(found), ...Object.keys(expected)])) {
+    if (found[kind] === expected[kind]) continue
+    throw new Failure(`${where} holds ${found[kind] ?? 'no'} ${kind}, its manifest says ${expected[kind] ?? 'none'}`, {
+      code: 'damaged',
+    })
+  }
+}
+
 function compareCollections(
   where: string,
   found: readonly CollectionFacts[],
-  expected: ManifestArtifact['mongodb']['collections'],
+  expected: MongodbManifestArtifact['mongodb']['collections'],
 ): void {
   const byName = new Map(found.map((facts) => [`${facts.database}.${facts.collection}`, facts]))
   for (const { database, collection, documents, crc64, digest } of expected) {

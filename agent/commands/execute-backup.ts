@@ -55,7 +55,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
         runId,
         clusterName: config.palette.clusterName,
         policy,
-        source: openSource(config, policy, { toolVersion, clock, ...(withoutSnapshot ? { withoutSnapshot } : {}) }),
+        sources: [openSource(config, policy, { toolVersion, clock, ...(withoutSnapshot ? { withoutSnapshot } : {}) })],
         locations: locations.usable,
         unusable: locations.unusable,
         owner: thisOwner(),

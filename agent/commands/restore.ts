@@ -1,6 +1,7 @@
 import { holdBackup } from '../backup/hold.ts'
 import type { RestorePlan } from '../backup/restore.ts'
 import { planRestore, proveBeforeRestore, restoreBackup } from '../backup/restore.ts'
+import { unmanagedWriters } from '../backup/writers.ts'
 import type { MongodbConfig } from '../config/config.ts'
 import { Failure } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
@@ -65,7 +66,12 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
     await proveBeforeRestore(location, clusterName, backup, source, restoreOptions)
     if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
     progress({ type: 'run.stage', runId: '', stage: 'restoring' })
-    return await restoreBackup(location, clusterName, plan, source, restoreOptions)
+    const writers = unmanagedWriters((text) => stderr.write(`WARNING: ${text}\n`))
+    const running = await writers.find({ signal })
+    await writers.stop(running, { signal })
+    const restored = await restoreBackup(location, clusterName, plan, source, restoreOptions)
+    await writers.start(running, { signal })
+    return restored
   })
   progress({ type: 'run.stage', runId: '', stage: '' })
   if (options.json) printJson({ backupId: backup.backupId, location: location.name, ...outcome }, context)

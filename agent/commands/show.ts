@@ -1,5 +1,6 @@
 import { readManifest } from '../backup/catalog.ts'
 import type { Manifest } from '../backup/manifest.ts'
+import type { ManifestArtifact, MongodbManifestArtifact } from '../backup/manifest-artifact.ts'
 import { formatBytes } from '../core/units.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
@@ -44,23 +45,41 @@ function formatManifest(manifest: Manifest, locations: readonly string[]): strin
   ]
   const lines = facts.map(([name = '', value]) => `${name.padEnd(14)}${value}`)
   for (const artifact of manifest.artifacts) {
-    const { consistency, server_version, collections } = artifact.mongodb
-    const at = consistency.level === 'snapshot' ? `at ${consistency.at}` : `none: ${consistency.reason}`
+    const { encryption } = artifact
     lines.push(
       '',
       `${artifact.file}  ${formatBytes(artifact.stored_bytes)} (${formatBytes(artifact.bytes)} unpacked)`,
       `  sha256       ${artifact.stored_sha256}`,
-      `  server       MongoDB ${server_version}`,
-      `  consistency  ${at}`,
-      '',
+      `  encryption   ${encryption ? `${encryption.scheme}, for ${encryption.recipients.join(', ')}` : 'none'}`,
+      ...(artifact.source === 'mongodb' ? formatMongodb(artifact.mongodb) : formatKubernetes(artifact.kubernetes)),
     )
-    const rows = collections.map((one) => [
-      `  ${one.database}.${one.collection}`,
-      one.type,
-      String(one.documents),
-      formatBytes(one.bytes),
-    ])
-    lines.push(formatTable(['  COLLECTION', 'TYPE', 'DOCUMENTS', 'SIZE'], rows).trimEnd())
   }
   return `${lines.join('\n')}\n`
+}
+
+function formatMongodb({ consistency, server_version, collections }: MongodbManifestArtifact['mongodb']): string[] {
+  const at = consistency.level === 'snapshot' ? `at ${consistency.at}` : `none: ${consistency.reason}`
+  const rows = collections.map((one) => [
+    `  ${one.database}.${one.collection}`,
+    one.type,
+    String(one.documents),
+    formatBytes(one.bytes),
+  ])
+  return [
+    `  server       MongoDB ${server_version}`,
+    `  consistency  ${at}`,
+    '',
+    formatTable(['  COLLECTION', 'TYPE', 'DOCUMENTS', 'SIZE'], rows).trimEnd(),
+  ]
+}
+
+function formatKubernetes(facts: Extract<ManifestArtifact, { source: 'kubernetes' }>['kubernetes']): string[] {
+  const rows = Object.entries(facts.objects).map(([kind, count]) => [`  ${kind}`, String(count)])
+  return [
+    `  server       Kubernetes ${facts.server_version}`,
+    `  namespaces   ${facts.namespaces.join(', ')}`,
+    ...facts.unread.map(({ what, reason }) => `  not read     ${what}: ${reason}`),
+    '',
+    formatTable(['  KIND', 'OBJECTS'], rows).trimEnd(),
+  ]
 }

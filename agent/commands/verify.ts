@@ -27,9 +27,9 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
   const found = await findBackups(config, opened, options, signal)
   const outcomes: VerifyOutcome[] = []
   for (const { backup, location } of chosen(found, options.backup)) {
-    const source = openSource(config, requirePolicy(config, backup.policy), context)
+    const sources = [openSource(config, requirePolicy(config, backup.policy), context)]
     const { clusterName } = config.palette
-    const outcome = await verifyBackup(location, backup, { clusterName, level: options.level, source, signal })
+    const outcome = await verifyBackup(location, backup, { clusterName, level: options.level, sources, signal })
     outcomes.push(outcome)
     if (!options.json) context.stdout.write(formatOutcome(outcome, options.level))
   }

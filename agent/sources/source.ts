@@ -1,5 +1,23 @@
 /** What a source found out while it was read; known once the body has been read to its end. */
+export type SourceFacts = MongodbFacts | KubernetesFacts
+
+export interface KubernetesFacts {
+  readonly source: 'kubernetes'
+  /** Of the API server, as it calls itself. */
+  readonly serverVersion: string
+  /** ISO 8601, UTC: objects are read one after another, each as it was when it was read. */
+  readonly from: string
+  readonly to: string
+  /** Where namespaced objects were looked for. */
+  readonly namespaces: readonly string[]
+  /** How many there are of each kind: `{ "Secret": 12, "Spectrocluster.cluster.spectrocloud.com": 3 }`. */
+  readonly objects: Readonly<Record<string, number>>
+  /** What should be in the artifact and could not be read: the backup is `partial`. */
+  readonly unread: readonly { readonly what: string; readonly reason: string }[]
+}
+
 export interface MongodbFacts {
+  readonly source: 'mongodb'
   readonly serverVersion: string
   /** Feature compatibility version, where the server tells it. */
   readonly featureCompatibilityVersion?: string
@@ -33,15 +51,20 @@ export interface CollectionFacts {
 }
 
 /** One object that a source produces. `body` can be read once. */
-export interface SourceArtifact {
+export interface SourceArtifact<Facts extends SourceFacts = SourceFacts> {
   /** File name without the endings that packing adds: `mongodb.archive`. */
   readonly name: string
   readonly body: AsyncIterable<Uint8Array>
   /** Throws until the body has ended. */
-  facts(): MongodbFacts
+  facts(): Facts
   /** What is missing although the artifact is whole, as sentences for the operator; complete once the body has ended. */
   warnings(): readonly string[]
 }
+
+/** What an artifact was found to hold when it was read back. */
+export type Inspection =
+  | { readonly source: 'mongodb'; readonly collections: readonly CollectionFacts[] }
+  | { readonly source: 'kubernetes'; readonly objects: Readonly<Record<string, number>> }
 
 export interface SourceProgress {
   readonly bytes: number
@@ -70,12 +93,12 @@ export interface RestoreOutcome {
 }
 
 /** Something that is read consistently and can be written back. */
-export interface Source {
-  readonly name: 'mongodb'
+export interface Source<Facts extends SourceFacts = SourceFacts> {
+  readonly name: Facts['source']
   /** Connects, checks what was asked for and yields artifacts one after another; ends connections when done. */
-  read(options: ReadOptions): AsyncIterable<SourceArtifact>
+  read(options: ReadOptions): AsyncIterable<SourceArtifact<Facts>>
   /** Puts the unpacked bytes of one artifact back. The caller has proven the artifact before. */
   restore(body: AsyncIterable<Uint8Array>, options: RestoreOptions): Promise<RestoreOutcome>
   /** Reads an unpacked artifact to its end and proves it: format, every document, counts and checksums. */
-  inspect(body: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<readonly CollectionFacts[]>
+  inspect(body: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Inspection>
 }

@@ -32,6 +32,7 @@ export function fakeSource({ failAfterChunks, onChunk }: FakeSourceOptions = {})
 
 function facts() {
   return {
+    source: 'mongodb' as const,
     serverVersion: '7.0.1',
     consistency: {
       level: 'snapshot' as const,

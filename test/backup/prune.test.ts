@@ -42,7 +42,7 @@ async function store(...agesDays: number[]): Promise<string[]> {
       runId: 'run22222',
       clusterName: 'prod',
       policy: testPolicy({ backupLocations: ['nas'], retentionDays: 3650 }),
-      source: fakeSource(),
+      sources: [fakeSource()],
       locations: [nas],
       owner: OWNER,
       isDead: () => false,

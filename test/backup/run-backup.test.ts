@@ -6,7 +6,9 @@ import { verifyBackup } from '../../agent/backup/verify.ts'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import type { RunEvent } from '../../agent/core/events.ts'
+import type { KubernetesFacts, Source } from '../../agent/sources/source.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
+import { streamOf } from '../support/streams.ts'
 import { fakeSource } from './fake-source.ts'
 
 const OWNER = { host: 'here', boot: 'b', pid: 1, started: '1' }
@@ -25,7 +27,7 @@ describe('a backup run', () => {
     const verified = await verifyBackup(nas, summary(id), {
       clusterName: 'prod',
       level: 'content',
-      source: fakeSource(),
+      sources: [fakeSource()],
       signal: never(),
     })
     expect(verified).toMatchObject({ ok: true })
@@ -76,7 +78,7 @@ describe('a backup run', () => {
   it('leaves nothing behind when the source fails in the middle, and blames the source', async () => {
     const [s3, nas] = [new MemoryLocation('s3'), new MemoryLocation('nas')]
     const source = fakeSource({ failAfterChunks: 2 })
-    const { outcome } = await run([s3, nas], { source })
+    const { outcome } = await run([s3, nas], { sources: [source] })
     expect(outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'source' }, { stage: 'source' }] })
     expect(outcome.failure?.message).toBe('reading: the source broke')
     expect([...s3.keys, ...nas.keys]).toEqual([])
@@ -88,17 +90,45 @@ describe('a backup run', () => {
       throw new Failure('nas is down', { code: 'unreachable', hint: 'Start it.' })
     }
     const source = fakeSource()
-    const { outcome } = await run([nas], { source })
+    const { outcome } = await run([nas], { sources: [source] })
     expect(outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'prepare' }] })
     expect(outcome.failure).toMatchObject({ code: 'unreachable', hint: 'Start it.' })
     expect(source.reads).toBe(0)
+  })
+
+  it('is partial when a source that is not the first cannot be read, and says what is missing', async () => {
+    const nas = new MemoryLocation('nas')
+    const broken: Source = { ...fakeSource({ failAfterChunks: 2 }), name: 'kubernetes' }
+    const { outcome } = await run([nas], { sources: [fakeSource(), broken] })
+    expect(outcome).toMatchObject({ result: 'partial', stored: ['nas'], warnings: ['reading: the source broke'] })
+    expect(nas.keys.filter((key) => key.includes(outcome.backupId))).toEqual([
+      `prod/nightly/${outcome.backupId}.partial.json`,
+      `prod/nightly/${outcome.backupId}/mongodb.archive.zst`,
+    ])
+  })
+
+  it('is partial when a source says that it could not read all, and keeps what each source found', async () => {
+    const nas = new MemoryLocation('nas')
+    const unread = [{ what: 'secrets in spectro-mgmt', reason: 'forbidden' }]
+    const { outcome } = await run([nas], { sources: [fakeSource(), kubernetesSource(unread)] })
+    expect(outcome.result).toBe('partial')
+    const key = `prod/nightly/${outcome.backupId}.partial.json`
+    expect(decodeManifest(nas.objects.get(key) ?? Buffer.alloc(0), key)).toMatchObject({
+      result: 'partial',
+      artifacts: [
+        { source: 'mongodb', file: 'mongodb.archive.zst', mongodb: { server_version: '7.0.1' } },
+        { source: 'kubernetes', file: 'kubernetes.tar.zst', kubernetes: { objects: { Secret: 3 }, unread } },
+      ],
+    })
+    const whole = await run([nas], { sources: [fakeSource(), kubernetesSource([])] })
+    expect(whole.outcome.result).toBe('success')
   })
 
   it('is cancelled by its signal and leaves nothing behind', async () => {
     const nas = new MemoryLocation('nas')
     const controller = new AbortController()
     const source = fakeSource({ onChunk: (index) => index === 1 && controller.abort() })
-    const { outcome } = await run([nas], { source, signal: controller.signal })
+    const { outcome } = await run([nas], { sources: [source], signal: controller.signal })
     expect(outcome.result).toBe('cancelled')
     expect(nas.keys).toEqual([])
   })
@@ -114,7 +144,7 @@ describe('a backup run', () => {
         return died
       },
     })
-    void run([nas], { source, runId: 'deadrun2' })
+    void run([nas], { sources: [source], runId: 'deadrun2' })
     while (!recorded) await new Promise((resolve) => setImmediate(resolve))
     expect(recorded).toMatchObject({ run_id: 'deadrun2', owner: OWNER })
     nas.objects.set(`prod/nightly/${recorded.backup_id}/mongodb.archive.zst`, Buffer.from('half'))
@@ -165,7 +195,7 @@ async function run(locations: MemoryLocation[], overrides: Partial<BackupOptions
     runId: 'run22222',
     clusterName: 'prod',
     policy,
-    source: fakeSource(),
+    sources: [fakeSource()],
     locations,
     owner: OWNER,
     isDead: () => false,
@@ -186,6 +216,26 @@ async function oldBackups(...locations: MemoryLocation[]): Promise<number> {
     await run(locations, { clock: { ...systemClock, now: () => at }, policy: ruleThatKeeps })
   }
   return 5
+}
+
+function kubernetesSource(unread: KubernetesFacts['unread']): Source {
+  const facts: KubernetesFacts = {
+    source: 'kubernetes',
+    serverVersion: 'v1.30.1',
+    from: '2026-11-24T02:00:00Z',
+    to: '2026-11-24T02:00:01Z',
+    namespaces: ['hubble-system'],
+    objects: { Secret: 3 },
+    unread,
+  }
+  return {
+    ...fakeSource(),
+    name: 'kubernetes',
+    async *read() {
+      const body = streamOf(Buffer.from('objects'))
+      yield { name: 'kubernetes.tar', body, facts: () => facts, warnings: () => [] }
+    },
+  }
 }
 
 function summary(backupId: string) {

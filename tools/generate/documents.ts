@@ -5,6 +5,7 @@ import { chartVersion } from './chart-version.ts'
 import { configurationReference } from './configuration-reference.ts'
 import { configurationSchema } from './configuration-schema.ts'
 import { grafanaAlerts } from './grafana-alerts.ts'
+import { manifestSchema } from './manifest-schema.ts'
 import { metricsReference } from './metrics-reference.ts'
 
 /** A file of the repository that is made, wholly or between two marks, from the program itself. */
@@ -25,4 +26,5 @@ export const documents: readonly GeneratedDocument[] = [
   chartReadme,
   ...chartFiles,
   grafanaAlerts,
+  manifestSchema,
 ]

@@ -1,12 +1,12 @@
 import { throwIfAborted } from '../../core/errors.ts'
-import type { CollectionFacts, ReadOptions } from '../source.ts'
+import type { CollectionFacts, Inspection, ReadOptions } from '../source.ts'
 import { parseArchive } from './archive/parser.ts'
 
 /** Reads an archive to its end, proves it, and says what it holds. */
 export async function inspectArchive(
   body: AsyncIterable<Uint8Array>,
   { signal, onProgress }: ReadOptions,
-): Promise<readonly CollectionFacts[]> {
+): Promise<Inspection> {
   const collections: CollectionFacts[] = []
   let bytes = 0
   let documents = 0
@@ -21,5 +21,5 @@ export async function inspectArchive(
       collections.push({ database, collection, type, ...event.counted })
     }
   }
-  return collections
+  return { source: 'mongodb', collections }
 }

@@ -22,7 +22,7 @@ export interface MongodbSourceOptions {
 }
 
 /** Palette's MongoDB, read as one archive and written back from one. */
-export function createMongodbSource(options: MongodbSourceOptions): Source {
+export function createMongodbSource(options: MongodbSourceOptions): Source<MongodbFacts> {
   return {
     name: 'mongodb',
     read: (readOptions) => read(options, readOptions),
@@ -31,7 +31,10 @@ export function createMongodbSource(options: MongodbSourceOptions): Source {
   }
 }
 
-async function* read(options: MongodbSourceOptions, readOptions: ReadOptions): AsyncGenerator<SourceArtifact> {
+async function* read(
+  options: MongodbSourceOptions,
+  readOptions: ReadOptions,
+): AsyncGenerator<SourceArtifact<MongodbFacts>> {
   await using connection = await connect(options.mongodb, readOptions.signal)
   const { client } = connection
   // Not causally consistent: such a session may not name an instant of its own.
@@ -80,7 +83,7 @@ async function readFcv(client: MongoClient): Promise<string | undefined> {
   }
 }
 
-class ArchiveArtifact implements SourceArtifact {
+class ArchiveArtifact implements SourceArtifact<MongodbFacts> {
   readonly name = 'mongodb.archive'
   readonly body: AsyncIterable<Uint8Array>
   readonly #plan: Plan
@@ -114,6 +117,7 @@ class ArchiveArtifact implements SourceArtifact {
     if (!this.#span) throw new Error('facts asked for before the archive had ended')
     const { serverVersion, featureCompatibilityVersion, choice } = this.#plan
     return {
+      source: 'mongodb',
       serverVersion,
       ...(featureCompatibilityVersion === undefined ? {} : { featureCompatibilityVersion }),
       consistency: this.#consistency(this.#span),

@@ -39,8 +39,9 @@ describe('the MongoDB source', () => {
     const source = await seeded()
     const { archive, facts } = await backUp(source.uri)
     const found = await sourceOf(source.uri).inspect(streamOf(archive), { signal: never() })
+    if (found.source !== 'mongodb') throw new Error(found.source)
     const sorted = (list: MongodbFacts['collections']) => list.map((one) => JSON.stringify(one)).sort()
-    expect(sorted(found)).toEqual(sorted(facts.collections))
+    expect(sorted(found.collections)).toEqual(sorted(facts.collections))
   })
 
   it('reads one instant: what is written during the read is not in it', async () => {
