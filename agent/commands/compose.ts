@@ -2,7 +2,7 @@ import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
 import type { Clock } from '../core/clock.ts'
 import { Failure, toFailure } from '../core/errors.ts'
 import type { Location } from '../locations/location.ts'
-import { openLocation } from '../locations/open-location.ts'
+import { type OpenOptions, openLocation } from '../locations/open-location.ts'
 import { createMongodbSource } from '../sources/mongodb/mongodb-source.ts'
 import type { Source } from '../sources/source.ts'
 
@@ -12,14 +12,18 @@ export interface OpenedLocations extends AsyncDisposable {
 }
 
 /** Opens locations by name; one that cannot be opened hides nothing of the others. */
-export async function openLocations(config: Config, names: readonly string[], clock: Clock): Promise<OpenedLocations> {
+export async function openLocations(
+  config: Config,
+  names: readonly string[],
+  options: OpenOptions,
+): Promise<OpenedLocations> {
   const usable: Location[] = []
   const unusable: { name: string; failure: Failure }[] = []
   for (const name of names) {
     const settings = config.locations.find((one) => one.name === name)
     if (!settings) throw new Failure(`there is no backup_storage_location named ${name}`, { code: 'config' })
     try {
-      usable.push(await openLocation(settings, { clock }))
+      usable.push(await openLocation(settings, options))
     } catch (thrown) {
       unusable.push({ name, failure: toFailure(thrown, `opening ${name}`) })
     }

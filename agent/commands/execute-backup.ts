@@ -49,7 +49,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
   const { clock, signal, toolVersion } = context
   try {
     const policy = requirePolicy(config, request.policy)
-    await using locations = await openLocations(config, policy.backupLocations, clock)
+    await using locations = await openLocations(config, policy.backupLocations, context)
     const run = (withoutSnapshot?: string): Promise<BackupOutcome> =>
       runBackup({
         runId,

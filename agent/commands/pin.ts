@@ -17,7 +17,7 @@ export interface PinCommand extends CommonOptions, BackupFilter {
 export async function pinCommand(options: PinCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
   const { signal, clock, stdout, stderr } = context
-  await using opened = await openLocations(config, locationNames(config, options), clock)
+  await using opened = await openLocations(config, locationNames(config, options), context)
   const found = await findBackups(config, opened, options, signal)
   const { backupId } = pickBackup(found, options.backup).backup
   const { clusterName } = config.palette

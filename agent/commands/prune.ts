@@ -26,8 +26,7 @@ interface PolicyPrune extends PruneOutcome {
 /** Applies retention now and says for every backup why it stays or goes. */
 export async function pruneCommand(options: PruneCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
-  const { clock } = context
-  await using opened = await openLocations(config, locationNames(config, options), clock)
+  await using opened = await openLocations(config, locationNames(config, options), context)
   const outcomes: PolicyPrune[] = []
   const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
   for (const policy of config.policies) {

@@ -29,8 +29,8 @@ export interface RestoreCommand extends CommonOptions, BackupFilter {
 /** Puts a backup back: plan, proof, confirmation, and only then the first change. */
 export async function restoreCommand(options: RestoreCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
-  const { signal, clock, stderr } = context
-  await using opened = await openLocations(config, locationNames(config, options), clock)
+  const { clock, signal, stderr } = context
+  await using opened = await openLocations(config, locationNames(config, options), context)
   const { backup, location } = pickBackup(await findBackups(config, opened, options, signal), options.backup)
   const { clusterName } = config.palette
   const target = targetOf(options, context)

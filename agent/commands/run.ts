@@ -61,10 +61,11 @@ async function timed(
 async function readCatalogs(
   { runId, config }: { readonly runId: string; readonly config: Config },
   emit: Emit,
-  { clock, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<RunResult> {
+  const { signal } = context
   const used = config.locations.map(({ name }) => name)
-  await using opened = await openLocations(config, used, clock)
+  await using opened = await openLocations(config, used, context)
   let failures = opened.unusable.length
   for (const { name, failure } of opened.unusable) {
     emit({ type: 'catalog.failed', runId, location: name, failure: failureData(failure) })
@@ -110,10 +111,11 @@ async function newestFacts(
 async function validate(
   request: Extract<RunRequest, { kind: 'validate' }>,
   emit: Emit,
-  { clock, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<RunResult> {
+  const { clock, signal } = context
   const { runId, config, location: name, permission } = request
-  await using opened = await openLocations(config, [name], clock)
+  await using opened = await openLocations(config, [name], context)
   const [unusable] = opened.unusable
   if (unusable) {
     const step = { name: 'open', ok: false, durationMs: 0, failure: failureData(unusable.failure) }

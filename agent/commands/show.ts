@@ -17,8 +17,8 @@ export interface ShowCommand extends CommonOptions, BackupFilter {
 /** One backup's manifest. */
 export async function showCommand(options: ShowCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
-  const { signal, clock } = context
-  await using opened = await openLocations(config, locationNames(config, options), clock)
+  const { signal } = context
+  await using opened = await openLocations(config, locationNames(config, options), context)
   const found = await findBackups(config, opened, options, signal)
   const { backup, location } = pickBackup(found, options.backup)
   const { clusterName } = config.palette

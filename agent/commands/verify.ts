@@ -22,8 +22,8 @@ const PROVES: Readonly<Record<VerifyLevel, string>> = {
 /** Proves stored backups in every location that the filter leaves. */
 export async function verifyCommand(options: VerifyCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
-  const { signal, clock } = context
-  await using opened = await openLocations(config, locationNames(config, options), clock)
+  const { signal } = context
+  await using opened = await openLocations(config, locationNames(config, options), context)
   const found = await findBackups(config, opened, options, signal)
   const outcomes: VerifyOutcome[] = []
   for (const { backup, location } of chosen(found, options.backup)) {

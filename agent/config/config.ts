@@ -34,6 +34,8 @@ interface CommonLocationConfig {
   readonly folder: string
   /** `false`: a reload does not wait for a validation of this location. */
   readonly validate: boolean
+  /** Most bytes that go to the location in a second, and most that come from it. */
+  readonly maxBytesPerSecond?: number
 }
 
 export interface S3LocationConfig extends CommonLocationConfig {
@@ -49,6 +51,7 @@ export interface S3LocationConfig extends CommonLocationConfig {
   readonly s3Url?: string
   readonly s3ForcePathStyle: boolean
   readonly serverSideEncryption?: 'AES256' | 'aws:kms'
+  readonly kmsKeyId?: string
 }
 
 export interface FtpLocationConfig extends CommonLocationConfig {
@@ -67,6 +70,8 @@ export interface FilesystemLocationConfig extends CommonLocationConfig {
   readonly storageProvider: 'filesystem'
   /** Absolute. */
   readonly path: string
+  /** Name of a file in `path` without which nothing is mounted there. */
+  readonly marker?: string
 }
 
 export interface PolicyConfig {

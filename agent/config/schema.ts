@@ -31,16 +31,19 @@ const S3 = z.strictObject({
   credential_type: z
     .enum(['secret', 'sts', 'default'])
     .describe(
-      'secret: access_key and secret_key; default: what the environment of the process gives (IRSA, pod identity, instance role)',
+      'secret: access_key and secret_key; sts: the role of arn; default: what the environment of the process gives (IRSA, pod identity, instance role)',
     ),
-  access_key: secret('Access key id, for credential_type secret').optional(),
-  secret_key: secret('Secret access key, for credential_type secret').optional(),
+  access_key: secret('Access key id, for credential_type secret; with sts, what the role is asked for with').optional(),
+  secret_key: secret('Secret access key that belongs to it').optional(),
   s3_url: text('Endpoint of an S3-compatible service; without it Amazon S3').optional(),
   s3_force_path_style: z
     .boolean()
     .optional()
     .describe('Bucket name in the path instead of the host name; default: true when s3_url is set'),
+  arn: text('Role to assume, for credential_type sts').optional(),
+  external_id: text('External id that the role demands, for credential_type sts').optional(),
   server_side_encryption: z.enum(['AES256', 'aws:kms']).optional().describe('Encryption at rest that S3 is asked for'),
+  kms_key_id: text("Key of AWS KMS, with aws:kms; default: the account's own key for S3").optional(),
 })
 
 const Ftp = z.strictObject({
@@ -56,6 +59,13 @@ const Ftp = z.strictObject({
 
 const Filesystem = z.strictObject({
   path: z.string().min(1).describe('Absolute path of an existing directory: a mounted volume, NFS'),
+  marker: z
+    .string()
+    .regex(/^[^/]+$/)
+    .optional()
+    .describe(
+      'Name of a file that you put into path: where it is missing, the volume is not mounted and nothing is done',
+    ),
 })
 
 const BackupStorageLocation = z.strictObject({
@@ -70,6 +80,13 @@ const BackupStorageLocation = z.strictObject({
     .boolean()
     .default(true)
     .describe('Use the location for real before a reload that adds or changes it is applied'),
+  max_bytes_per_second: z
+    .int()
+    .min(1024)
+    .optional()
+    .describe(
+      'Most bytes a second that a run sends to the location, and most that it takes from it; default: no limit',
+    ),
   s3: S3.optional().describe('Access to S3'),
   ftp: Ftp.optional().describe('Access to an FTP server'),
   filesystem: Filesystem.optional().describe('Directory of this machine'),
@@ -147,7 +164,7 @@ export type ConfigFileValue = z.output<typeof ConfigFile>
 /** Attributes that have a meaning in Palette or in later versions, by the attribute they would stand in. */
 export const NOT_SUPPORTED: Readonly<Record<string, readonly string[]>> = {
   palette: ['host', 'api_key', 'ignore_insecure_tls_error'],
-  s3: ['arn', 'external_id', 'object_lock'],
+  s3: ['object_lock'],
   backup_policy: [
     'include_cluster_resources',
     'include_cluster_resources_mode',

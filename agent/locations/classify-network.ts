@@ -29,7 +29,9 @@ export function networkFailure(thrown: unknown, doing: string): Failure | undefi
   if (code === undefined) return undefined
   const options = { code: 'unreachable', cause: thrown } as const
   const reason = REASONS[code]
-  if (reason !== undefined) return new Failure(`${doing}: ${reason}`, { ...options, retryable: true })
+  if (reason !== undefined) {
+    return new Failure(`${doing}: ${reason}${placeOf(thrown)}`, { ...options, retryable: true })
+  }
   if (UNTRUSTED.has(code)) {
     return new Failure(`${doing}: the server's certificate is signed by nobody who is trusted here (${code})`, {
       ...options,
@@ -55,6 +57,16 @@ export function networkFailure(thrown: unknown, doing: string): Failure | undefi
     })
   }
   return undefined
+}
+
+/** The address that was really tried: that of a proxy, where there is one. */
+function placeOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError) return placeOf(thrown.errors[0])
+  if (!(thrown instanceof Error)) return ''
+  const hostname = 'hostname' in thrown ? thrown.hostname : undefined
+  if (typeof hostname === 'string') return `: ${hostname}`
+  const [address, port] = ['address' in thrown && thrown.address, 'port' in thrown && thrown.port]
+  return typeof address === 'string' && typeof port === 'number' ? `: ${address}, port ${port}` : ''
 }
 
 function networkCodeOf(thrown: unknown): string | undefined {

@@ -7,20 +7,22 @@ import { retrying } from './retrying.ts'
 
 export interface OpenOptions {
   readonly clock: Clock
+  /** The environment of the process: the variables of a proxy are heeded. Default: none. */
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /** Every kind of location there is, and the one place where decorators are stacked and retries are decided. */
-export async function openLocation(config: LocationConfig, { clock }: OpenOptions): Promise<Location> {
-  const retry = createRetry({ clock })
-  return retrying(await openPlain(config, clock, retry), retry)
+export async function openLocation(config: LocationConfig, options: OpenOptions): Promise<Location> {
+  const retry = createRetry({ clock: options.clock })
+  return retrying(await openPlain(config, options, retry), retry)
 }
 
 /** Each is loaded only where it is used: the S3 SDK alone costs a process 16 MB. */
-async function openPlain(config: LocationConfig, clock: Clock, retry: Retry): Promise<Location> {
+async function openPlain(config: LocationConfig, { clock, env = {} }: OpenOptions, retry: Retry): Promise<Location> {
   switch (config.storageProvider) {
     case 's3': {
       const { openS3 } = await import('./s3/s3-location.ts')
-      return await openS3(config, { clock, retry })
+      return await openS3(config, { clock, retry, env })
     }
     case 'ftp': {
       const { openFtp } = await import('./ftp/ftp-location.ts')

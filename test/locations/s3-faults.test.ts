@@ -362,10 +362,55 @@ describe('S3 as it is served elsewhere', () => {
     expect(s3.requests.length).toBeGreaterThan(10)
   })
 
-  it('says how what it stores is to be encrypted', async () => {
-    const other = await openS3Double(s3, { serverSideEncryption: 'aws:kms' })
+  it('says how what it stores is to be encrypted, and with which key', async () => {
+    const other = await openS3Double(s3, { serverSideEncryption: 'aws:kms', kmsKeyId: 'alias/backups' })
     await other.put('small', streamOf(small), live())
-    expect(s3.objects.get('small')?.encryption).toBe('aws:kms')
+    await other.put('large', sliced(large, MIB), live())
+    for (const key of ['small', 'large']) {
+      expect(s3.objects.get(key)).toMatchObject({ encryption: 'aws:kms', kmsKey: 'alias/backups' })
+    }
+    await other.close()
+  })
+
+  it.each([
+    ['refuses', 'no-encryption'],
+    ['takes the header and does not encrypt', 'ignores-encryption'],
+  ] as const)('says so where the server %s', async (_what, quirk) => {
+    await using odd = await startS3({ quirks: [quirk] })
+    const other = await openS3Double(odd, { serverSideEncryption: 'AES256' })
+    const expected = { code: 'unsupported', hint: expect.stringContaining('server_side_encryption') }
+    expect(await errorOf(other.put('small', streamOf(small), live()))).toMatchObject(expected)
+    expect(await errorOf(other.put('large', sliced(large, MIB), live()))).toMatchObject(expected)
+    expect(odd.uploads.size).toBe(0)
+    await other.close()
+  })
+
+  it.each([
+    ['radosgw', ['empty-etag-on-complete', 'no-such-key-for-upload', 'errors-without-text', 'no-checksums-returned']],
+    ['Swift', ['no-encryption', 'no-checksums-returned']],
+  ] as const)('works with what %s does otherwise', async (_what, quirks) => {
+    await using odd = await startS3({ quirks })
+    const other = await openS3Double(odd)
+    await other.put('large', sliced(large, MIB), live())
+    await other.put('small', streamOf(small), live())
+    expect((await collect(other.get('large', { ...live(), offset: 5 }))).equals(large.subarray(5))).toBe(true)
+    expect(await other.list('', live())).toHaveLength(2)
+    await other.discard({ key: 'large', handle: '0'.repeat(32) }, live())
+    await other.delete('large', live())
+    expect(await other.stat('large', live())).toBeUndefined()
+    const wrong = await openS3Double(odd, { bucketName: 'other' })
+    expect(await errorOf(wrong.list('', live()))).toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('NoSuchBucket'),
+    })
+    await Promise.all([other.close(), wrong.close()])
+  })
+
+  it('refuses to go on with a server that always sends objects whole', async () => {
+    await using odd = await startS3({ quirks: ['ignores-range'] })
+    const other = await openS3Double(odd)
+    await other.put('small', streamOf(small), live())
+    expect(await errorOf(collect(other.get('small', { ...live(), offset: 5 })))).toMatchObject({ code: 'unsupported' })
     await other.close()
   })
 

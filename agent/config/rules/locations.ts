@@ -10,7 +10,7 @@ import { s3Location } from './s3-location.ts'
 
 export type RawLocation = Resolved<ConfigFileValue>['resource']['backup_storage_location'][string]
 
-export type ResolvedCommon = Pick<LocationConfig, 'name' | 'folder' | 'validate'>
+export type ResolvedCommon = Pick<LocationConfig, 'name' | 'folder' | 'validate' | 'maxBytesPerSecond'>
 
 type Attribute = 'bucket_name' | 'region' | 'ca_cert' | 's3' | 'ftp' | 'filesystem'
 
@@ -51,7 +51,12 @@ function checkNeeds(raw: RawLocation, path: Path, report: Reporter): void {
 }
 
 function buildLocation(name: string, raw: RawLocation, path: Path, report: Reporter): LocationConfig {
-  const common = { name, folder: checkFolder(raw.folder, path, report), validate: raw.validate }
+  const common = {
+    name,
+    folder: checkFolder(raw.folder, path, report),
+    validate: raw.validate,
+    ...(raw.max_bytes_per_second === undefined ? {} : { maxBytesPerSecond: raw.max_bytes_per_second }),
+  }
   switch (raw.storage_provider) {
     case 's3':
       return s3Location(raw, common, path, report)
@@ -63,7 +68,13 @@ function buildLocation(name: string, raw: RawLocation, path: Path, report: Repor
         const detail = 'Expected an absolute path: one that begins with /.'
         report.error({ path: [...path, 'filesystem', 'path'], summary: 'Relative path', detail })
       }
-      return { ...common, storageProvider: 'filesystem', path: normalize(directory) }
+      const marker = raw.filesystem?.marker
+      return {
+        ...common,
+        storageProvider: 'filesystem',
+        path: normalize(directory),
+        ...(marker === undefined ? {} : { marker }),
+      }
     }
   }
 }

@@ -26,34 +26,65 @@ export function s3Location(raw: RawLocation, common: ResolvedCommon, path: Path,
     ...credentials(s3, s3Path, report),
     ...(s3?.s3_url ? { s3Url: s3.s3_url } : {}),
     s3ForcePathStyle: s3?.s3_force_path_style ?? s3?.s3_url !== undefined,
-    ...(s3?.server_side_encryption ? { serverSideEncryption: s3.server_side_encryption } : {}),
+    ...encryption(s3, s3Path, report),
   }
 }
 
-type Credentials = Pick<S3LocationConfig, 'credentialType' | 'accessKey' | 'secretKey'>
+type Credentials = Pick<S3LocationConfig, 'credentialType' | 'accessKey' | 'secretKey' | 'arn' | 'externalId'>
+type S3Attribute = 'access_key' | 'secret_key' | 'arn' | 'external_id'
+
+interface Use {
+  readonly required: readonly S3Attribute[]
+  readonly useless: readonly S3Attribute[]
+}
+
+/** With "sts" the keys are those that ask for the role; without keys the environment asks. */
+const USES: Readonly<Record<S3LocationConfig['credentialType'], Use>> = {
+  secret: { required: ['access_key', 'secret_key'], useless: ['arn', 'external_id'] },
+  sts: { required: ['arn'], useless: [] },
+  default: { required: [], useless: ['access_key', 'secret_key', 'arn', 'external_id'] },
+}
 
 function credentials(s3: RawLocation['s3'], path: Path, report: Reporter): Credentials {
   const credentialType = s3?.credential_type ?? 'default'
-  if (credentialType === 'sts') {
-    const detail =
-      'Assuming a role by its arn is not supported by this version. Use "default" with a role given to the pod, or "secret".'
-    report.error({ path: [...path, 'credential_type'], summary: 'Unsupported credential type', detail })
+  const { required, useless } = USES[credentialType]
+  const missing = new Set(required.filter((name) => s3?.[name] === undefined))
+  if (s3?.access_key !== undefined && s3.secret_key === undefined) missing.add('secret_key')
+  if (s3?.secret_key !== undefined && s3.access_key === undefined) missing.add('access_key')
+  for (const name of credentialType === 'default' ? [] : missing) {
+    const detail = `credential_type "${credentialType}" needs ${needs(credentialType)}; ${name} is missing.`
+    report.error({ path: [...path, name], at: 'key', summary: 'Missing required attribute', detail })
   }
-  for (const name of ['access_key', 'secret_key'] as const) {
-    const isGiven = s3?.[name] !== undefined
-    if (credentialType === 'secret' && !isGiven) {
-      const detail = `credential_type "secret" needs access_key and secret_key; ${name} is missing.`
-      report.error({ path: [...path, name], at: 'key', summary: 'Missing required attribute', detail })
-    }
-    if (credentialType === 'default' && isGiven) {
-      const detail = `${name} has no use with credential_type "default". Remove it, or set credential_type to "secret".`
-      report.error({ path: [...path, name], at: 'key', summary: 'Conflicting attributes', detail })
-    }
+  for (const name of useless.filter((one) => s3?.[one] !== undefined)) {
+    const other = name.endsWith('_key') ? 'secret' : 'sts'
+    const detail = `${name} has no use with credential_type "${credentialType}". Remove it, or set credential_type to "${other}".`
+    report.error({ path: [...path, name], at: 'key', summary: 'Conflicting attributes', detail })
+  }
+  if (s3?.arn !== undefined && !s3.arn.startsWith('arn:')) {
+    const detail = 'Expected the name of a role: arn:aws:iam::ACCOUNT:role/NAME.'
+    report.error({ path: [...path, 'arn'], summary: 'Invalid role', detail })
   }
   return {
     credentialType,
     ...(s3?.access_key === undefined ? {} : { accessKey: new Secret(s3.access_key) }),
     ...(s3?.secret_key === undefined ? {} : { secretKey: new Secret(s3.secret_key) }),
+    ...(s3?.arn === undefined ? {} : { arn: s3.arn }),
+    ...(s3?.external_id === undefined ? {} : { externalId: s3.external_id }),
+  }
+}
+
+function needs(credentialType: S3LocationConfig['credentialType']): string {
+  return credentialType === 'sts' ? 'arn, and both keys or none' : 'access_key and secret_key'
+}
+
+function encryption(s3: RawLocation['s3'], path: Path, report: Reporter): Partial<S3LocationConfig> {
+  if (s3?.kms_key_id !== undefined && s3.server_side_encryption !== 'aws:kms') {
+    const detail = 'kms_key_id has no use without server_side_encryption "aws:kms". Set that, or remove it.'
+    report.error({ path: [...path, 'kms_key_id'], at: 'key', summary: 'Conflicting attributes', detail })
+  }
+  return {
+    ...(s3?.server_side_encryption ? { serverSideEncryption: s3.server_side_encryption } : {}),
+    ...(s3?.kms_key_id === undefined ? {} : { kmsKeyId: s3.kms_key_id }),
   }
 }
 

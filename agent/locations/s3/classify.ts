@@ -6,6 +6,20 @@ export interface S3Place {
   readonly region: string
   /** The IAM actions that the request needs. */
   readonly actions: string
+  /** Encryption at rest is asked for. */
+  readonly encrypted?: boolean
+}
+
+export const ENCRYPTION_HINT = 'Remove server_side_encryption, or have encryption at rest set up on the server.'
+
+/** There was nothing to sign a request with. */
+export class CredentialsUnavailable extends Error {
+  readonly hint: string
+
+  constructor(doing: string, hint: string, cause: unknown) {
+    super(doing, { cause })
+    this.hint = hint
+  }
 }
 
 interface S3ErrorFacts {
@@ -45,6 +59,7 @@ const WRONG_REGION = new Set([
 export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failure {
   if (thrown instanceof Failure) return thrown
   if (isAbort(thrown)) return toFailure(thrown, doing)
+  if (thrown instanceof CredentialsUnavailable) return credentialsFailure(thrown, doing, place)
   const network = networkFailure(thrown, doing)
   if (network) return network
   const { name, status, reason } = errorFacts(thrown)
@@ -74,13 +89,20 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (status === 412) return fail({ code: 'unavailable' }, 'the object was replaced meanwhile')
   if (status === 413)
     return fail({ code: 'unsupported', hint: 'A proxy before the server limits the size of requests.' })
-  if (status === 501) return fail({ code: 'unsupported' })
+  if (status === 501) return fail({ code: 'unsupported', ...(place.encrypted ? { hint: ENCRYPTION_HINT } : {}) })
   // Accepted, it seems, with an answer that cannot be read: something between here and the server wrote it.
   if (status !== undefined && status < 300) return fail({ code: 'unavailable', retryable: true })
   if (BUSY.has(name) || status === 429 || (status !== undefined && status >= 500)) {
     return fail({ code: 'unavailable', retryable: true })
   }
   return fail({ code: 'internal' })
+}
+
+/** A service that cannot be reached may be there next time; whatever else it says is about the credentials. */
+function credentialsFailure({ message, hint, cause }: CredentialsUnavailable, doing: string, place: S3Place): Failure {
+  const failure = s3Failure(cause, `${doing}: ${message}`, place)
+  if (failure.retryable || failure.code === 'cancelled') return failure
+  return new Failure(failure.message, { code: 'auth', hint, cause })
 }
 
 /** The name of the error, which is S3's error code wherever the server sent one. */

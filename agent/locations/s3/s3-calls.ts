@@ -31,6 +31,8 @@ export interface ObjectFacts {
   readonly sizeBytes: number
   readonly modified?: Date
   readonly etag?: string
+  /** What it is encrypted with at rest, where the server says so. */
+  readonly encryption?: string
 }
 
 export interface ListedObject extends ObjectFacts {
@@ -59,6 +61,7 @@ export interface Download {
 export interface S3CallsOptions {
   readonly clock: Clock
   readonly silenceMs: number
+  readonly env: Readonly<Record<string, string | undefined>>
 }
 
 /**
@@ -76,8 +79,9 @@ export class S3Calls {
   constructor(config: S3LocationConfig, options: S3CallsOptions) {
     this.#config = config
     this.#options = options
-    this.#client = createClient(config, { checksums: this.#checksums, silenceMs: options.silenceMs })
-    this.#downloads = createClient(config, { checksums: this.#checksums, silenceMs: 0 })
+    const { silenceMs, env } = options
+    this.#client = createClient(config, { checksums: this.#checksums, silenceMs, env })
+    this.#downloads = createClient(config, { checksums: this.#checksums, silenceMs: 0, env })
   }
 
   async putObject(key: string, body: Buffer, call: Call): Promise<string | undefined> {
@@ -94,7 +98,11 @@ export class S3Calls {
       const found = await this.#run('s3:GetObject and s3:ListBucket', call, (options) =>
         this.#client.send(new HeadObjectCommand(this.#object(key)), options),
       )
-      return { ...facts(found.ContentLength, found.LastModified, call), ...(found.ETag ? { etag: found.ETag } : {}) }
+      return {
+        ...facts(found.ContentLength, found.LastModified, call),
+        ...(found.ETag ? { etag: found.ETag } : {}),
+        ...(found.ServerSideEncryption ? { encryption: found.ServerSideEncryption } : {}),
+      }
     } catch (thrown) {
       if (thrown instanceof Failure && httpStatusOf(thrown.cause) === 404) return undefined
       throw thrown
@@ -218,8 +226,8 @@ export class S3Calls {
 
   /** What a call, or the stream that came of it, was rejected with. */
   failureOf(thrown: unknown, doing: string, actions: string): Failure {
-    const { bucketName: bucket, region } = this.#config
-    return s3Failure(thrown, doing, { bucket, region, actions })
+    const { bucketName: bucket, region, serverSideEncryption } = this.#config
+    return s3Failure(thrown, doing, { bucket, region, actions, encrypted: serverSideEncryption !== undefined })
   }
 
   close(): void {
@@ -245,9 +253,12 @@ export class S3Calls {
     return { Bucket: this.#config.bucketName, Key: key }
   }
 
-  #encryption(): { ServerSideEncryption?: 'AES256' | 'aws:kms' } {
-    const { serverSideEncryption } = this.#config
-    return serverSideEncryption === undefined ? {} : { ServerSideEncryption: serverSideEncryption }
+  #encryption(): { ServerSideEncryption?: 'AES256' | 'aws:kms'; SSEKMSKeyId?: string } {
+    const { serverSideEncryption, kmsKeyId } = this.#config
+    return {
+      ...(serverSideEncryption === undefined ? {} : { ServerSideEncryption: serverSideEncryption }),
+      ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
+    }
   }
 }
 

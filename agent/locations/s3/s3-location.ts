@@ -7,6 +7,7 @@ import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } f
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { abortUpload } from './abort-upload.ts'
+import { ENCRYPTION_HINT } from './classify.ts'
 import { download } from './download.ts'
 import type { Call, ObjectFacts, S3CallsOptions } from './s3-calls.ts'
 import { S3Calls } from './s3-calls.ts'
@@ -18,6 +19,8 @@ export interface S3LocationOptions {
   readonly retry: Retry
   /** Give up on a connection on which nothing moved for so long. Default: a minute. */
   readonly silenceMs?: number
+  /** The environment: the variables of a proxy are heeded. Default: none. */
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /** Rejects for a configuration that cannot work; makes no connection yet. */
@@ -30,13 +33,15 @@ class S3Location implements Location {
   readonly name: string
   readonly #options: S3LocationOptions & S3CallsOptions
   readonly #calls: S3Calls
+  readonly #encryption: S3LocationConfig['serverSideEncryption']
   /** Empty, or ends in `/`. */
   readonly #root: string
 
   constructor(config: S3LocationConfig, options: S3LocationOptions) {
     this.name = config.name
-    this.#options = { silenceMs: MINUTE_MS, ...options }
+    this.#options = { silenceMs: MINUTE_MS, env: {}, ...options }
     this.#root = config.folder === '' ? '' : `${config.folder}/`
+    this.#encryption = config.serverSideEncryption
     this.#calls = new S3Calls(config, this.#options)
   }
 
@@ -53,6 +58,7 @@ class S3Location implements Location {
       const kept = await retry(() => this.#calls.headObject(this.#root + key, confirming), call.signal)
       // Another size under another ETag: somebody stored an object of his own after ours had been whole.
       const replaced = kept?.etag !== undefined && etag !== undefined && kept.etag !== etag
+      if (kept?.sizeBytes === sent && !replaced) this.#checkEncryption(kept, call)
       if (kept?.sizeBytes === sent || replaced) return { sizeBytes: sent }
       const found = kept ? `has ${kept.sizeBytes} bytes` : 'is not there'
       throw new Failure(`${call.doing}: ${sent} bytes were sent and accepted, but the object ${found}`, {
@@ -123,6 +129,15 @@ class S3Location implements Location {
 
   async close(): Promise<void> {
     this.#calls.close()
+  }
+
+  /** Some servers take the header and keep the object in clear. */
+  #checkEncryption({ encryption }: ObjectFacts, { doing }: Call): void {
+    if (this.#encryption === undefined || encryption === this.#encryption) return
+    throw new Failure(`${doing}: the server does not say that it encrypted it with ${this.#encryption}`, {
+      code: 'unsupported',
+      hint: ENCRYPTION_HINT,
+    })
   }
 
   #call(verb: string, what: string, { signal }: CallOptions): Call {

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import { S3Error } from './error.ts'
 import { listObjects } from './listing.ts'
 import type { Operation } from './operation.ts'
-import type { CompletedPart, Store, StoredObject } from './store.ts'
+import type { AtRest, CompletedPart, Store, StoredObject } from './store.ts'
 import { textsOf, xmlDocument } from './xml.ts'
 
 export interface S3Request {
@@ -31,8 +31,7 @@ export const HANDLERS: Readonly<Record<Operation, Handler>> = {
   ListObjectsV2: listObjects,
   PutObject: ({ key, body, headers }, store) => {
     verifyChecksum(headers, body)
-    const encryption = headers['x-amz-server-side-encryption']
-    const object = store.put(key, body, typeof encryption === 'string' ? encryption : undefined)
+    const object = store.put(key, body, atRestOf(headers))
     return { status: 200, headers: { ETag: `"${object.etag}"` } }
   },
   HeadObject: ({ key }, store) => {
@@ -44,8 +43,8 @@ export const HANDLERS: Readonly<Record<Operation, Handler>> = {
     objects.delete(key)
     return { status: 204 }
   },
-  CreateMultipartUpload: ({ bucket, key }, store) => {
-    const UploadId = store.createUpload(key)
+  CreateMultipartUpload: ({ bucket, key, headers }, store) => {
+    const UploadId = store.createUpload(key, atRestOf(headers))
     return { status: 200, body: xmlDocument('InitiateMultipartUploadResult', { Bucket: bucket, Key: key, UploadId }) }
   },
   UploadPart: ({ key, query, headers, body }, store) => {
@@ -107,6 +106,15 @@ function headersOf({ etag, modified, encryption }: StoredObject): Record<string,
     ETag: `"${etag}"`,
     'Last-Modified': modified.toUTCString(),
     ...(encryption === undefined ? {} : { 'x-amz-server-side-encryption': encryption }),
+  }
+}
+
+function atRestOf(headers: S3Request['headers']): AtRest {
+  const encryption = headers['x-amz-server-side-encryption']
+  const kmsKey = headers['x-amz-server-side-encryption-aws-kms-key-id']
+  return {
+    ...(typeof encryption === 'string' ? { encryption } : {}),
+    ...(typeof kmsKey === 'string' ? { kmsKey } : {}),
   }
 }
 

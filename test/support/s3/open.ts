@@ -15,9 +15,20 @@ export interface S3Server {
 }
 
 /** An S3 location that repeats at once and has little patience. */
-export async function openS3Double(server: S3Server, changes: Partial<S3LocationConfig> = {}): Promise<Location> {
+export async function openS3Double(
+  server: S3Server,
+  changes: Partial<S3LocationConfig> = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<Location> {
+  return await openS3With({ ...s3Config(server), ...changes }, env)
+}
+
+export async function openS3With(
+  config: S3LocationConfig,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Location> {
   const retry = createRetry({ clock: systemClock, attempts: 3, baseMs: 1 })
-  return await openS3({ ...s3Config(server), ...changes }, { clock: systemClock, retry, silenceMs: 500 })
+  return await openS3(config, { clock: systemClock, retry, silenceMs: 500, env })
 }
 
 export function s3Config(server: S3Server): S3LocationConfig {

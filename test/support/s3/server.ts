@@ -12,6 +12,9 @@ import type { S3Answer } from './handlers.ts'
 import { HANDLERS } from './handlers.ts'
 import type { Operation } from './operation.ts'
 import { ACTION_OF, operationOf, PALETTE_ACTIONS } from './operation.ts'
+import type { Quirk } from './quirks.ts'
+import { QUIRKS } from './quirks.ts'
+import type { AccessKeys } from './signature.ts'
 import { verifySignature } from './signature.ts'
 import type { StoredObject, Upload } from './store.ts'
 import { Store } from './store.ts'
@@ -28,6 +31,8 @@ export interface S3Options {
   readonly tls?: Certificate
   /** Most keys on one page of a listing. Default: 1000. */
   readonly pageSize?: number
+  /** What it does otherwise than Amazon. Default: nothing. */
+  readonly quirks?: readonly Quirk[]
   /** How a request with `x-amz-checksum-*` headers is refused, as servers do that do not know them. Default: not. */
   readonly refuseChecksums?: { readonly status: number; readonly code: string }
 }
@@ -50,6 +55,8 @@ export class S3Double implements AsyncDisposable {
   readonly secretKey: string
   /** Every request that was answered, in order. */
   readonly requests: ServedRequest[] = []
+  /** Temporary credentials, beside the lasting ones. */
+  readonly sessions: AccessKeys[] = []
   readonly #options: S3Options
   readonly #store = new Store()
   readonly #faults = new Faults()
@@ -104,8 +111,7 @@ export class S3Double implements AsyncDisposable {
     const target = message.url ?? '/'
     const [pathname = '/', search = ''] = target.split('?', 2)
     const query = new URLSearchParams(search)
-    const [, bucket = '', ...rest] = pathname.split('/')
-    const key = decodeURIComponent(rest.join('/'))
+    const { bucket, key } = addressOf(message.headers.host ?? '', pathname)
     const method = message.method ?? 'GET'
     const operation = operationOf(method, key, query)
     const body = await collect(message)
@@ -115,14 +121,12 @@ export class S3Double implements AsyncDisposable {
     if (effect?.kind === 'delay') await sleep(effect.ms)
     let answer: S3Answer
     try {
-      verifySignature({ method, target, headers: message.headers, body }, this, this.region)
-      answer = this.#answer(
-        operation,
-        { bucket: decodeURIComponent(bucket), key, query, headers: message.headers, body },
-        effect,
-      )
+      verifySignature({ method, target, headers: message.headers, body }, [this, ...this.sessions], this.region)
+      answer = this.#answer(operation, { bucket, key, query, headers: message.headers, body }, effect)
     } catch (thrown) {
-      const error = thrown instanceof S3Error ? thrown : new S3Error(500, 'InternalError', String(thrown))
+      const first = thrown instanceof S3Error ? thrown : new S3Error(500, 'InternalError', String(thrown))
+      const { quirks = [] } = this.#options
+      const error = quirks.reduce((changed, quirk) => QUIRKS[quirk].refused?.(changed) ?? changed, first)
       answer = { status: error.status, body: errorDocument(error.code, error.message, pathname) }
     }
     this.requests.push({ operation, key, status: answer.status })
@@ -135,7 +139,7 @@ export class S3Double implements AsyncDisposable {
     request: Parameters<(typeof HANDLERS)['GetObject']>[0],
     effect: Effect | undefined,
   ): S3Answer {
-    const { allow = PALETTE_ACTIONS, pageSize = 1000, refuseChecksums } = this.#options
+    const { allow = PALETTE_ACTIONS, pageSize = 1000, refuseChecksums, quirks = [] } = this.#options
     if (!operation) throw new S3Error(501, 'NotImplemented', 'This operation is not implemented.')
     if (effect?.kind === 'answer') return effect
     if (effect?.kind === 'refuse') {
@@ -154,7 +158,9 @@ export class S3Double implements AsyncDisposable {
     const mayList = allow.includes(ACTION_OF.ListObjectsV2)
     // S3 does not tell somebody who may not list that an object is not there.
     if (isRead(operation) && !mayList && !this.objects.has(request.key)) throw new S3Error(403, 'AccessDenied')
-    return HANDLERS[operation](request, this.#store, pageSize)
+    for (const quirk of quirks) QUIRKS[quirk].before?.(operation, request)
+    const answer = HANDLERS[operation](request, this.#store, pageSize)
+    return quirks.reduce((changed, quirk) => QUIRKS[quirk].after?.(operation, changed) ?? changed, answer)
   }
 }
 
@@ -170,6 +176,13 @@ export async function startS3(options: S3Options = {}): Promise<S3Double> {
   if (address === null || typeof address === 'string') throw new Error('the server has no port')
   double = new S3Double(server, address.port, options)
   return double
+}
+
+/** The bucket stands in the path, or in front of the host name where that is no address. */
+function addressOf(host: string, pathname: string): { bucket: string; key: string } {
+  const [, first = '', ...rest] = pathname.split('/').map(decodeURIComponent)
+  const [, virtual] = /^([a-z0-9-]+)\.(?!\d)[a-z]/.exec(host) ?? []
+  return virtual ? { bucket: virtual, key: [first, ...rest].join('/') } : { bucket: first, key: rest.join('/') }
 }
 
 function isRead(operation: Operation): boolean {

@@ -13,6 +13,9 @@ export interface SignedRequest {
 export interface AccessKeys {
   readonly accessKey: string
   readonly secretKey: string
+  /** Of temporary credentials, which are nothing without it. */
+  readonly sessionToken?: string
+  readonly goodUntilMs?: number
 }
 
 const AUTHORIZATION =
@@ -23,20 +26,27 @@ const LARGEST_SKEW_MS = 15 * 60 * 1000
  * Verifies Signature Version 4 in the Authorization header, as S3 does it: the path is not encoded a second time.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
-export function verifySignature(request: SignedRequest, keys: AccessKeys, region: string): void {
+export function verifySignature(request: SignedRequest, known: readonly AccessKeys[], region: string): void {
   const authorization = request.headers.authorization
   if (authorization === undefined) throw new S3Error(403, 'AccessDenied', 'Anonymous access is not allowed.')
   const [, accessKey, date, scopeRegion, signedHeaders, signature] = AUTHORIZATION.exec(authorization) ?? []
   if (!accessKey || !date || !scopeRegion || !signedHeaders || !signature) {
     throw new S3Error(400, 'AuthorizationHeaderMalformed', 'The authorization header is malformed.')
   }
-  if (accessKey !== keys.accessKey) throw new S3Error(403, 'InvalidAccessKeyId', 'There is no such access key.')
+  const keys = known.find((one) => one.accessKey === accessKey)
+  if (!keys) throw new S3Error(403, 'InvalidAccessKeyId', 'There is no such access key.')
   if (scopeRegion !== region) {
     throw new S3Error(
       400,
       'AuthorizationHeaderMalformed',
       `The region '${scopeRegion}' is wrong; expecting '${region}'`,
     )
+  }
+  if (header(request, 'x-amz-security-token') !== (keys.sessionToken ?? '')) {
+    throw new S3Error(403, 'InvalidToken', 'The provided token is malformed or otherwise invalid.')
+  }
+  if (keys.goodUntilMs !== undefined && keys.goodUntilMs < Date.now()) {
+    throw new S3Error(400, 'ExpiredToken', 'The provided token has expired.')
   }
   const timestamp = header(request, 'x-amz-date')
   if (Math.abs(Date.now() - parseTimestamp(timestamp)) > LARGEST_SKEW_MS) {

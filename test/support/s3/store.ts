@@ -1,15 +1,21 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { S3Error } from './error.ts'
 
-export interface StoredObject {
+/** How an object is kept at rest. */
+export interface AtRest {
+  readonly encryption?: string
+  readonly kmsKey?: string
+}
+
+export interface StoredObject extends AtRest {
   readonly bytes: Buffer
   readonly etag: string
   readonly modified: Date
-  readonly encryption?: string
 }
 
 export interface Upload {
   readonly key: string
+  readonly atRest: AtRest
   readonly parts: Map<number, StoredObject>
 }
 
@@ -25,8 +31,8 @@ export class Store {
   readonly objects = new Map<string, StoredObject>()
   readonly uploads = new Map<string, Upload>()
 
-  put(key: string, bytes: Buffer, encryption?: string): StoredObject {
-    const object = stored(bytes, md5(bytes).toString('hex'), encryption)
+  put(key: string, bytes: Buffer, atRest: AtRest = {}): StoredObject {
+    const object = stored(bytes, md5(bytes).toString('hex'), atRest)
     this.objects.set(key, object)
     return object
   }
@@ -37,9 +43,9 @@ export class Store {
     return object
   }
 
-  createUpload(key: string): string {
+  createUpload(key: string, atRest: AtRest = {}): string {
     const id = randomBytes(16).toString('hex')
-    this.uploads.set(id, { key, parts: new Map() })
+    this.uploads.set(id, { key, atRest, parts: new Map() })
     return id
   }
 
@@ -58,7 +64,7 @@ export class Store {
 
   /** Rules of CompleteMultipartUpload: ascending numbers, the ETags of the parts, 5 MiB each but the last. */
   complete(id: string, key: string, wanted: readonly CompletedPart[]): StoredObject {
-    const { parts } = this.upload(id, key)
+    const { parts, atRest } = this.upload(id, key)
     if (wanted.length === 0) throw new S3Error(400, 'MalformedXML', 'There are no parts.')
     const chosen = wanted.map(({ number, etag }, index) => {
       const part = parts.get(number)
@@ -68,15 +74,15 @@ export class Store {
       return part
     })
     const digest = md5(Buffer.concat(chosen.map((part) => Buffer.from(part.etag, 'hex')))).toString('hex')
-    const object = stored(Buffer.concat(chosen.map((part) => part.bytes)), `${digest}-${chosen.length}`)
+    const object = stored(Buffer.concat(chosen.map((part) => part.bytes)), `${digest}-${chosen.length}`, atRest)
     this.objects.set(key, object)
     this.uploads.delete(id)
     return object
   }
 }
 
-function stored(bytes: Buffer, etag: string, encryption?: string): StoredObject {
-  return { bytes, etag, modified: new Date(), ...(encryption === undefined ? {} : { encryption }) }
+function stored(bytes: Buffer, etag: string, atRest: AtRest = {}): StoredObject {
+  return { bytes, etag, modified: new Date(), ...atRest }
 }
 
 function md5(bytes: Uint8Array): Buffer {
