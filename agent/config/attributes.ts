@@ -12,6 +12,8 @@ declare module 'zod' {
     readonly sensitive?: boolean
     /** `{ $env: NAME }` and `{ $file: path }` are taken, too. */
     readonly reference?: boolean
+    /** What to write instead; editors show it. */
+    readonly deprecationMessage?: string
   }
 }
 
@@ -27,10 +29,16 @@ export function secret(description: string) {
 
 /** How long something takes at most: `90s`, `30m`, `12h`, `7d`. */
 export function duration(description: string) {
+  const expected = 'Expected a number and a unit, as in 90s, 30m, 12h or 7d.'
   return z
-    .string()
-    .regex(/^[1-9]\d{0,5}[smhd]$/, 'Expected a number and a unit, as in 90s, 30m, 12h or 7d.')
+    .string(expected)
+    .regex(/^[1-9]\d{0,5}[smhd]$/, expected)
     .describe(description)
+}
+
+/** For an attribute that is still read, and warned about. */
+export function deprecated(deprecationMessage: string) {
+  return { deprecated: true, deprecationMessage, description: `Deprecated. ${deprecationMessage}` }
 }
 
 function textInput() {
@@ -57,8 +65,7 @@ function textProblem(value: unknown): string | undefined {
     return 'Expected a string, { $env: NAME } or { $file: path }; each of the two stands alone in its map.'
   }
   const name: unknown = Object.values(value)[0]
-  if (typeof name === 'string' && name !== '') return undefined
-  return key === '$env'
-    ? '$env takes the name of an environment variable, as a string.'
-    : '$file takes the path of a file, as a string.'
+  if (key === '$file') return typeof name === 'string' && name !== '' ? undefined : '$file takes the path of a file.'
+  if (typeof name === 'string' && /^[^=$\s]+$/.test(name)) return undefined
+  return '$env takes the name of an environment variable, as it is: without $ and braces.'
 }

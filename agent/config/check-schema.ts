@@ -1,10 +1,13 @@
 import type { z } from 'zod'
 import type { ConfigDocument, Path } from './document.ts'
 import { type JsonSchema, schemaAt } from './json-schema.ts'
-import { mayBeShown } from './mask.ts'
+import { mayBeShown, shownKey } from './mask.ts'
 import type { Reporter } from './reporter.ts'
 import { CONFIG_VERSION, ConfigFile, type ConfigFileValue, NOT_SUPPORTED } from './schema.ts'
 import { alternatives, suggest } from './suggestion.ts'
+import { valueFromElsewhere, wordFromElsewhere } from './words-from-elsewhere.ts'
+
+const EMPTY = 'The file holds no configuration: it begins with version, provider and resource.'
 
 type Issue = z.core.$ZodIssue
 
@@ -68,19 +71,29 @@ function reportUnknown(path: Path, report: Reporter): void {
   const key = String(path.at(-1))
   const container = containerOf(path)
   const parent = schemaAt(path.slice(0, -1))
+  const elsewhere = wordFromElsewhere(resourceTypeOf(path), key)
+  if (elsewhere) {
+    report.error({ path, at: 'key', summary: 'Unsupported attribute', detail: elsewhere })
+    return
+  }
   if (NOT_SUPPORTED[resourceTypeOf(path)]?.includes(key)) {
     const detail = `"${key}" is not supported by this version of palette-backup. Remove it.`
     report.error({ path, at: 'key', summary: 'Unsupported attribute', detail })
     return
   }
   const hint = suggest(key, Object.keys(parent?.properties ?? {}))
-  const detail = `"${key}" is not an attribute of ${container}.${hint}`
+  const detail = `${shownKey(key) === key ? `"${key}"` : 'This'} is not an attribute of ${container}.${hint}`
   report.error({ path, at: 'key', summary: 'Unsupported attribute', detail })
 }
 
 /** What an attribute stands in, as a reader calls it. */
 function containerOf(path: Path): string {
-  return path.length > 1 ? path.slice(0, -1).join('.') : 'the configuration'
+  return path.length > 1
+    ? path
+        .slice(0, -1)
+        .map((part) => shownKey(String(part)))
+        .join('.')
+    : 'the configuration'
 }
 
 /** `backup_policy` for everything directly below one named policy, else the name of the attribute around it. */
@@ -93,21 +106,44 @@ function explain(issue: Issue, found: unknown, path: Path): { summary: string; d
   const schema = schemaAt(path)
   if (issue.code === 'custom') return { summary: 'Wrong type', detail: issue.message }
   if (issue.code === 'invalid_type') {
-    const quotes = issue.expected === 'string' && typeof found !== 'object' ? ' Put the value in quotes.' : ''
-    const detail = `Expected ${nameOfExpected(schema)}, found ${nameOfFound(found)}.${quotes}`
+    if (path.length === 0 && found === null) return { summary: 'Empty configuration', detail: EMPTY }
+    const detail = issue.message.startsWith('Expected')
+      ? issue.message
+      : `Expected ${nameOfExpected(schema)}, found ${nameOfFound(found)}.${hintAtType(schema, found)}`
     return { summary: 'Wrong type', detail }
   }
   if (issue.code === 'too_small' || issue.code === 'too_big') return explainSize(schema, found)
   if (issue.code === 'invalid_value') {
-    const near = typeof found === 'string' ? suggest(found, issue.values.map(String)) : ''
-    const shown = mayBeShown(path, found) ? `, not ${JSON.stringify(found)}` : ''
+    const near = typeof found === 'string' ? otherValue(path, found, issue.values.map(String)) : ''
+    const isWord = mayBeShown(path, found) && /^[\w.:+-]{1,40}$/.test(String(found))
+    const shown = isWord ? `, not ${JSON.stringify(found)}` : `, found ${nameOfFound(found)}`
     return { summary: 'Invalid value', detail: `Expected ${alternatives(issue.values)}${shown}.${near}` }
   }
-  if (issue.code === 'invalid_format') {
-    const detail = 'It begins with a letter or digit and holds letters, digits, ".", "_" and "-", at most 63.'
-    return { summary: 'Invalid value', detail }
-  }
+  if (issue.code === 'invalid_format') return { summary: 'Invalid value', detail: issue.message }
   return { summary: 'Invalid value', detail: `Expected ${nameOfExpected(schema)}.` }
+}
+
+function otherValue(path: Path, found: string, values: readonly string[]): string {
+  const here = valueFromElsewhere(String(path.at(-1)), found)
+  return here === undefined ? suggest(found, values) : ` Write ${here}.`
+}
+
+/** What people write who know other formats, or an older YAML. */
+function hintAtType({ type, additionalProperties }: JsonSchema = {}, found: unknown): string {
+  if (Array.isArray(found) && typeof additionalProperties === 'object') return ' Each one stands under its name.'
+  if (typeof found === 'object') return ''
+  switch (type) {
+    case 'string':
+      return ' Put the value in quotes.'
+    case 'array':
+      return ' A list is written [a, b]; with one element, [a].'
+    case 'boolean': {
+      const meant = /^(y|yes|on|true)$/i.test(String(found)) ? 'true' : 'false'
+      return /^(y|yes|on|true|n|no|off|false)$/i.test(String(found)) ? ` Write ${meant}, without quotes.` : ''
+    }
+    default:
+      return /^(integer|number)$/.test(String(type)) && /^\d+$/.test(String(found)) ? ' Remove the quotes.' : ''
+  }
 }
 
 function explainSize(schema: JsonSchema | undefined, found: unknown): { summary: string; detail: string } {

@@ -9,8 +9,10 @@ import {
   type Pair,
   parseDocument,
   visit,
+  type YAMLMap,
 } from 'yaml'
 import type { Diagnostic, SourceRange } from '../core/diagnostics.ts'
+import { limited } from './limited.ts'
 import { createLineMask } from './mask.ts'
 import { explainSyntax } from './syntax.ts'
 
@@ -26,10 +28,27 @@ export interface ConfigDocument {
 }
 
 /** The API server limits a ConfigMap to 1 MiB, all its keys together. */
-const LARGEST_BYTES = 1024 * 1024
+export const LARGEST_BYTES = 1024 * 1024
+
+export const TOO_LARGE = {
+  summary: 'File too large',
+  detail: 'The configuration is larger than 1 MiB, the most a ConfigMap can hold.',
+}
+
+const STRICT = {
+  prettyErrors: false,
+  strict: true,
+  stringKeys: true,
+  merge: false,
+  // The parser's check compares every key with every other one: two minutes for a file of 1 MiB. There is our own.
+  uniqueKeys: false,
+} as const
 
 /** One strict YAML 1.2 document. Without one, the diagnostics say why; they quote no text, since none is known to be safe. */
-export function readDocument(source: string, file: string): { document?: ConfigDocument; diagnostics: Diagnostic[] } {
+export function readDocument(
+  source: string,
+  file: string,
+): { document?: ConfigDocument; diagnostics: readonly Diagnostic[] } {
   const text = source.replace(/^\uFEFF/, '')
   const refused = refuseWhole(text)
   if (refused)
@@ -39,42 +58,41 @@ export function readDocument(source: string, file: string): { document?: ConfigD
     const { line, col } = lines.linePos(offset)
     return { file, line, column: col, length }
   }
-  let parsed: Document.Parsed
   try {
-    parsed = parseDocument(text, {
-      lineCounter: lines,
-      prettyErrors: false,
-      strict: true,
-      stringKeys: true,
-      merge: false,
-    })
-  } catch {
-    const problem = { summary: 'Invalid YAML', detail: 'The text is nested too deeply to be read.' }
-    return { diagnostics: [{ severity: 'error', ...problem, range: { file, line: 1, column: 1, length: 1 } }] }
+    const parsed = parseDocument(text, { ...STRICT, lineCounter: lines })
+    const diagnostics = syntaxErrors(parsed, place)
+    diagnostics.push(...refuseNodes(parsed, place))
+    if (diagnostics.length > 0) return { diagnostics: limited(diagnostics) }
+    return { document: createDocument(parsed, text, place), diagnostics }
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown
+    // The stack is at its end: what nests deeper than the parser itself allows.
+    return { diagnostics: [{ severity: 'error', ...explainSyntax('RESOURCE_EXHAUSTION'), range: place(0) }] }
   }
-  const diagnostics: Diagnostic[] = [...parsed.errors, ...parsed.warnings].map(({ code, pos }) => ({
-    severity: 'error',
-    ...explainSyntax(code),
-    range: place(pos[0]),
-  }))
-  diagnostics.push(...refuseNodes(parsed, place))
-  if (diagnostics.length > 0) return { diagnostics }
-  return { document: createDocument(parsed, text, place), diagnostics }
+}
+
+/** Of each line the first: the others follow from it. */
+function syntaxErrors({ errors, warnings }: Document.Parsed, place: (offset: number) => SourceRange): Diagnostic[] {
+  const byLine = new Map<number, Diagnostic>()
+  for (const { code, pos } of [...errors, ...warnings]) {
+    const range = place(pos[0])
+    const first = byLine.get(range.line)?.range?.column ?? Number.POSITIVE_INFINITY
+    if (range.column < first) byLine.set(range.line, { severity: 'error', ...explainSyntax(code), range })
+  }
+  return [...byLine.values()].sort((a, b) => (a.range?.line ?? 0) - (b.range?.line ?? 0))
 }
 
 function refuseWhole(text: string): { summary: string; detail: string } | undefined {
-  if (Buffer.byteLength(text) > LARGEST_BYTES) {
-    return {
-      summary: 'File too large',
-      detail: 'The configuration is larger than 1 MiB, the most a ConfigMap can hold.',
-    }
-  }
+  if (Buffer.byteLength(text) > LARGEST_BYTES) return TOO_LARGE
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a binary file is known by
   if (/[\u0000-\u0008\u000e-\u001f\uFFFD]/.test(text)) {
     return { summary: 'Not a text file', detail: 'The file holds bytes that are no UTF-8 text.' }
   }
   return undefined
 }
+
+/** Maps, lists and the pairs in them, one inside another: no configuration comes near, and every later walk is safe. */
+const DEEPEST = 100
 
 /** What YAML allows and a configuration has no use for. */
 function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: number) => SourceRange): Diagnostic[] {
@@ -83,7 +101,12 @@ function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: n
     found.push({ severity: 'error', summary, detail, range: place(node.range?.[0] ?? 0) })
   }
   visit(parsed, {
-    Node(_, node) {
+    Node(_, node, path) {
+      if (path.length > DEEPEST) {
+        refuse(node, 'Invalid YAML', explainSyntax('RESOURCE_EXHAUSTION').detail)
+        return visit.BREAK
+      }
+      if (isMap(node)) for (const key of repeatedKeys(node)) refuse(key, 'Duplicate key', REPEATED)
       if (isAlias(node))
         refuse(
           node,
@@ -92,9 +115,21 @@ function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: n
         )
       else if (node.tag !== undefined)
         refuse(node, 'Tag in the configuration', 'YAML tags (!name) are not read here. Remove the tag.')
+      return undefined
     },
   })
   return found
+}
+
+const REPEATED = 'This key stands twice in the same map. Remove one of them.'
+
+function* repeatedKeys({ items }: YAMLMap): Generator<Node> {
+  const seen = new Set<unknown>()
+  for (const { key } of items) {
+    if (!isScalar(key)) continue
+    if (seen.has(key.value)) yield key
+    seen.add(key.value)
+  }
 }
 
 function createDocument(

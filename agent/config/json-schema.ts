@@ -14,6 +14,7 @@ export interface JsonSchema {
   readonly default?: unknown
   readonly sensitive?: boolean
   readonly reference?: boolean
+  readonly deprecationMessage?: string
   readonly minimum?: number
   readonly maximum?: number
 }

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import { errnoOf } from '../core/errors.ts'
 import { checkSchema } from './check-schema.ts'
 import type { Config } from './config.ts'
-import { readDocument } from './document.ts'
+import { LARGEST_BYTES, readDocument, TOO_LARGE } from './document.ts'
+import { readBounded, TooLarge } from './read-bounded.ts'
 import { resolveReferences } from './references.ts'
 import { createReporter } from './reporter.ts'
+import { warnOfDeprecated } from './rules/deprecated.ts'
 import { warnOfLiteralSecrets } from './rules/literal-secrets.ts'
 import { buildLocations } from './rules/locations.ts'
 import { checkNames, warnOfUnused } from './rules/names.ts'
 import { buildPalette } from './rules/palette.ts'
 import { buildPolicies } from './rules/policies.ts'
+import { checkTemplates } from './rules/templates.ts'
 
 export interface LoadedConfig {
   /** Undefined when there are errors among the diagnostics. */
@@ -40,10 +42,12 @@ export async function loadConfig(text: string, { file, env }: LoadOptions): Prom
   const value = checkSchema(document, report)
   if (!value) return { diagnostics: report.diagnostics, secretFiles: [] }
   checkNames(value, report)
+  checkTemplates(value, report)
   const references = await resolveReferences(value, { env, configFile: resolve(file) }, report)
   const secretFiles = references.files
   if (report.hasErrors) return { diagnostics: report.diagnostics, secretFiles }
   warnOfLiteralSecrets(value, report)
+  warnOfDeprecated(value, report)
   const config: Config = {
     digest: createHash('sha256').update(text).digest('hex'),
     palette: buildPalette(references.value, report),
@@ -60,8 +64,9 @@ export async function loadConfig(text: string, { file, env }: LoadOptions): Prom
 export async function readConfigFile(file: string, env: LoadOptions['env']): Promise<LoadedConfig> {
   let text: string
   try {
-    text = await readFile(file, 'utf8')
+    text = (await readBounded(file, LARGEST_BYTES)).toString('utf8')
   } catch (cause) {
+    if (cause instanceof TooLarge) return { diagnostics: [{ severity: 'error', ...TOO_LARGE }], secretFiles: [] }
     const why =
       errnoOf(cause) === 'ENOENT' ? 'There is no such file.' : `Reading it failed: ${errnoOf(cause) ?? 'unknown'}.`
     const detail = `${file}: ${why} Name the configuration by --config or PALETTE_BACKUP_CONFIG.`

@@ -41,8 +41,9 @@ function collectSpans(root: Node | null): readonly Span[] {
   const walk = (node: Node | null, path: Path): void => {
     if (isMap<Node, Node | null>(node)) {
       for (const { key, value } of node.items) {
-        add(key, true)
-        walk(value, [...path, isScalar(key) ? String(key.value) : ''])
+        const name = isScalar(key) ? String(key.value) : ''
+        add(key, keyMayBeShown(path, name, value))
+        walk(value, [...path, name])
       }
     } else if (isSeq<Node>(node)) node.items.forEach((item, index) => void walk(item, [...path, index]))
     else if (isScalar(node)) add(node, mayBeShown(path, node.value))
@@ -57,6 +58,20 @@ export function mayBeShown(path: Path, value: unknown): boolean {
   if (!schema || schema.sensitive || schema.type === 'object' || schema.type === 'array') return false
   // An address may have been given with a user and a password in it.
   return !(typeof value === 'string' && /\/\/[^/]*@/.test(value))
+}
+
+/** A key without a value, where no key belongs, is likely a value itself: `password: { hunter2 }`. */
+function keyMayBeShown(path: Path, name: string, value: Node | null): boolean {
+  if (name === '$env' || name === '$file') return true
+  if (shownKey(name) !== name) return false
+  const { reference, properties, additionalProperties } = schemaAt(path) ?? {}
+  if (!reference && (properties !== undefined || typeof additionalProperties === 'object')) return true
+  return isMap(value) || isSeq(value) || (isScalar(value) && value.value !== null)
+}
+
+/** A key as it may stand in a message: what does not look like one may be a value that lost its place. */
+export function shownKey(name: string): string {
+  return /^(\$?[A-Za-z_][\w .-]{0,63}|<<)$/.test(name) ? name : '*****'
 }
 
 function maskLine(line: string, lineStart: number, spans: readonly Span[]): string {

@@ -1,8 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { errnoOf } from '../core/errors.ts'
 import { isReference, type Reference } from './attributes.ts'
 import type { Path } from './document.ts'
+import { readBounded, TooLarge } from './read-bounded.ts'
 import type { Reporter } from './reporter.ts'
 
 /** A value of the file with a text in place of every reference. */
@@ -68,11 +68,10 @@ async function readSecretFile(file: string, path: Path, report: Reporter): Promi
     return ''
   }
   try {
-    const { size } = await stat(file)
-    if (size > LARGEST_BYTES) return problem('File too large', `${file} is larger than 1 MiB.`)
-    const text = (await readFile(file, 'utf8')).replace(/\r?\n$/, '')
+    const text = (await readBounded(file, LARGEST_BYTES)).toString('utf8').replace(/\r?\n$/, '')
     return text === '' ? problem('File is empty', `${file} holds nothing.`) : text
   } catch (cause) {
+    if (cause instanceof TooLarge) return problem('File too large', `${file} is larger than 1 MiB.`)
     return problem('File cannot be read', `${file}: ${explainErrno(errnoOf(cause))}.`)
   }
 }

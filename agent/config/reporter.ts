@@ -1,5 +1,7 @@
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { ConfigDocument, Path } from './document.ts'
+import { countOfMore, MOST_DIAGNOSTICS } from './limited.ts'
+import { shownKey } from './mask.ts'
 
 export interface Finding {
   readonly path: Path
@@ -20,13 +22,23 @@ export interface Reporter {
 
 export function createReporter(document: ConfigDocument): Reporter {
   const diagnostics: Diagnostic[] = []
+  const count = { error: 0, warning: 0 }
+  let hiddenErrors = false
   const add = (severity: Diagnostic['severity'], { path, summary, detail, at = 'value' }: Finding): void => {
-    diagnostics.push({ severity, summary, detail, path, range: document.rangeOf(path, at) })
+    count[severity] += 1
+    if (diagnostics.length === MOST_DIAGNOSTICS) hiddenErrors ||= severity === 'error'
+    else {
+      const shown = path.map((part) => (typeof part === 'number' ? part : shownKey(part)))
+      diagnostics.push({ severity, summary, detail, path: shown, range: document.rangeOf(path, at) })
+    }
   }
   return {
-    diagnostics,
+    get diagnostics() {
+      const more = count.error + count.warning - diagnostics.length
+      return more === 0 ? diagnostics : [...diagnostics, countOfMore(more, hiddenErrors ? 'error' : 'warning')]
+    },
     get hasErrors() {
-      return diagnostics.some(({ severity }) => severity === 'error')
+      return count.error > 0
     },
     error: (finding) => add('error', finding),
     warning: (finding) => add('warning', finding),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, secret, text } from './attributes.ts'
+import { deprecated, duration, secret, text } from './attributes.ts'
 
 /** The version of the file's format that this program reads. */
 export const CONFIG_VERSION = 1
@@ -21,7 +21,10 @@ const Mongodb = z.strictObject({
 const Palette = z.strictObject({
   cluster_name: z
     .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+      'It begins with a letter or digit and holds letters, digits, ".", "_" and "-", at most 63.',
+    )
     .describe('Name of this installation: the first folder in every location, and a label of every metric'),
   namespace: z.string().min(1).default('hubble-system').describe('Namespace of Palette in its cluster'),
   mongodb: Mongodb.describe("How to reach Palette's MongoDB"),
@@ -114,7 +117,23 @@ const BackupPolicy = z.strictObject({
     .string()
     .optional()
     .describe('Cron expression of five fields (UTC), instead of interval and hours_of_day'),
-  retention_period: z.int().min(1).max(3650).describe('Days that a backup is kept'),
+  hour_of_the_day: z
+    .int()
+    .min(0)
+    .max(23)
+    .optional()
+    .meta(deprecated("This is the one hour of Palette's console. Write hours_of_day, a list.")),
+  retention_period: z.int().min(1).max(3650).optional().describe('Days that a backup is kept; required'),
+  expiry_in_hour: z
+    .int()
+    .min(1)
+    .max(87_600)
+    .optional()
+    .meta(
+      deprecated(
+        'This is what the Terraform provider calls the time that a backup of a cluster is kept. Write retention_period, in days.',
+      ),
+    ),
   keep_minimum: z
     .int()
     .min(1)
@@ -171,6 +190,5 @@ export const NOT_SUPPORTED: Readonly<Record<string, readonly string[]>> = {
     'include_disks',
     'encryption',
     'allow_cleartext',
-    'expiry_in_hour',
   ],
 }

@@ -4,14 +4,13 @@ import type { ErrorCode } from 'yaml'
 const EXPLANATIONS: Partial<Record<ErrorCode, string>> = {
   BAD_ALIAS: 'YAML aliases (*name) are not read here. Write the value where it is needed.',
   BAD_DQ_ESCAPE: 'There is no such escape in a string in double quotes. Use single quotes, or \\\\ for a backslash.',
-  BAD_INDENT: 'The indentation does not fit the lines above.',
+  BAD_INDENT: 'The indentation does not fit the lines above; or a bracket or quote above is not closed.',
   BAD_SCALAR_START: 'A value cannot begin with this character. Put the value in quotes.',
   BLOCK_AS_IMPLICIT_KEY: 'A second "key: value" begins on the same line. Begin a new line, or put the value in quotes.',
   BLOCK_IN_FLOW: 'A list or map written over several lines cannot stand inside [ ] or { }.',
-  DUPLICATE_KEY: 'This key stands twice in the same map. Remove one of them.',
   KEY_OVER_1024_CHARS: 'This key is longer than 1024 characters.',
   MISSING_CHAR: 'A character is missing here: a closing quote or bracket, a comma, or a space.',
-  MULTILINE_IMPLICIT_KEY: 'A key must stand on one line; a colon may be missing.',
+  MULTILINE_IMPLICIT_KEY: 'A key must stand on one line; a colon, or the space after it, may be missing.',
   MULTIPLE_DOCS: 'A second document begins here (---). The file holds exactly one.',
   NON_STRING_KEY: 'A key must be a plain text.',
   RESOURCE_EXHAUSTION: 'The text is nested too deeply to be read.',
@@ -21,6 +20,5 @@ const EXPLANATIONS: Partial<Record<ErrorCode, string>> = {
 }
 
 export function explainSyntax(code: ErrorCode): { summary: string; detail: string } {
-  const summary = code === 'DUPLICATE_KEY' ? 'Duplicate key' : 'Invalid YAML'
-  return { summary, detail: EXPLANATIONS[code] ?? 'The text is not valid YAML from here on.' }
+  return { summary: 'Invalid YAML', detail: EXPLANATIONS[code] ?? 'The text is not valid YAML from here on.' }
 }

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import type { Clock } from '../core/clock.ts'
+import { MIB } from '../core/units.ts'
+import { readBounded } from './read-bounded.ts'
+
+/** What is larger is refused anyway. */
+const LARGEST_BYTES = MIB
 
 /** After a change, the time within which more of the same change is waited for: editors write in several steps. */
 const SETTLE_MS = 100
@@ -108,7 +112,7 @@ function foldersOf(files: readonly string[]): Set<string> {
 async function contentDigests(files: readonly string[]): Promise<Map<string, string>> {
   const digests = new Map<string, string>()
   for (const file of files) {
-    const content = await readFile(file).catch(() => undefined)
+    const content = await readBounded(file, LARGEST_BYTES).catch(() => undefined)
     digests.set(file, content ? createHash('sha256').update(content).digest('hex') : 'none')
   }
   return digests

@@ -98,7 +98,7 @@ function placeOf(location: LocationConfig): string {
   const slashless = (text: string): string => text.replace(/\/+/g, '/').replace(/^\/|\/$/g, '')
   switch (location.storageProvider) {
     case 's3':
-      return JSON.stringify(['s3', location.s3Url?.replace(/\/+$/, '') ?? '', location.bucketName, location.folder])
+      return JSON.stringify(['s3', serviceOf(location.s3Url), location.bucketName, location.folder])
     case 'ftp': {
       const { host, port, username, directory, folder } = location
       return JSON.stringify(['ftp', host, port, username, slashless(`${directory}/${folder}`)])
@@ -106,4 +106,11 @@ function placeOf(location: LocationConfig): string {
     case 'filesystem':
       return JSON.stringify(['filesystem', slashless(`${location.path}/${location.folder}`)])
   }
+}
+
+/** Amazon under all its names is one: a bucket's name is taken once in the world. */
+function serviceOf(s3Url: string | undefined): string {
+  const url = s3Url === undefined ? null : URL.parse(s3Url)
+  if (!url) return s3Url ?? ''
+  return /\.amazonaws\.com(\.cn)?$/.test(url.hostname) ? '' : `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }

@@ -1,4 +1,4 @@
-import { DAY_MS, formatDuration, MIB, parseDuration } from '../../core/units.ts'
+import { DAY_MS, formatDuration, HOUR_MS, MIB, parseDuration } from '../../core/units.ts'
 import { expectedIntervalMs, nextDue } from '../../schedule/due.ts'
 import type { PolicyConfig, ScheduleConfig } from '../config.ts'
 import type { Path } from '../document.ts'
@@ -13,13 +13,14 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
   return Object.entries(value.resource.backup_policy).map(([name, raw]) => {
     const path = ['resource', 'backup_policy', name]
     const schedule = buildSchedule(raw, path, now, report)
-    if (schedule) checkRetention(schedule, raw, path, now, report)
+    const retentionDays = chooseRetention(raw, path, report)
+    if (schedule && retentionDays !== undefined) checkRetention(schedule, retentionDays, path, now, report)
     checkDatabases(raw, path, report)
     return {
       name,
       backupLocations: raw.backup_locations,
       schedule: schedule ?? { kind: 'cron', expression: '0 0 * * *' },
-      retentionDays: raw.retention_period,
+      retentionDays: retentionDays ?? 1,
       keepMinimum: raw.keep_minimum,
       ...(raw.keep ? { keep: raw.keep } : {}),
       catchUp: raw.catch_up,
@@ -32,7 +33,8 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
 }
 
 function buildSchedule(raw: RawPolicy, path: Path, now: Date, report: Reporter): ScheduleConfig | undefined {
-  const { interval, hours_of_day: hours, schedule } = raw
+  const { interval, schedule } = raw
+  const hours = chooseHours(raw, path, report)
   if (schedule !== undefined) {
     const other = interval === undefined ? 'hours_of_day' : 'interval'
     if (interval !== undefined || hours !== undefined) {
@@ -56,6 +58,33 @@ function buildSchedule(raw: RawPolicy, path: Path, now: Date, report: Reporter):
   return { kind: 'interval', intervalDays: interval, hoursOfDay: hours.toSorted((a, b) => a - b) }
 }
 
+/** The console's one hour stands for a list of it. */
+function chooseHours(raw: RawPolicy, path: Path, report: Reporter): readonly number[] | undefined {
+  const { hours_of_day: hours, hour_of_the_day: hour } = raw
+  if (hour === undefined) return hours
+  if (hours !== undefined) refuseBoth('hour_of_the_day', 'hours_of_day', path, report)
+  return [hour]
+}
+
+/** Days; hours of the Terraform provider are rounded up to them. */
+function chooseRetention(raw: RawPolicy, path: Path, report: Reporter): number | undefined {
+  const { retention_period: days, expiry_in_hour: hours } = raw
+  if (hours !== undefined) {
+    if (days !== undefined) refuseBoth('expiry_in_hour', 'retention_period', path, report)
+    return Math.ceil((hours * HOUR_MS) / DAY_MS)
+  }
+  if (days === undefined) {
+    const detail = 'A policy needs retention_period: the days that a backup is kept.'
+    report.error({ path: [...path, 'retention_period'], at: 'key', summary: 'Missing required attribute', detail })
+  }
+  return days
+}
+
+function refuseBoth(old: string, current: string, path: Path, report: Reporter): void {
+  const detail = `"${old}" and "${current}" say the same thing. Keep ${current}.`
+  report.error({ path: [...path, old], at: 'key', summary: 'Conflicting attributes', detail })
+}
+
 function checkCron(expression: string, path: Path, now: Date, report: Reporter): ScheduleConfig | undefined {
   const schedule: ScheduleConfig = { kind: 'cron', expression }
   const wanted = 'Expected five fields, minute hour day month weekday, as in "0 2 * * *".'
@@ -63,17 +92,22 @@ function checkCron(expression: string, path: Path, now: Date, report: Reporter):
     if (nextDue(schedule, { after: now })) return schedule
     report.error({ path, summary: 'Schedule never comes', detail: 'There is no such day in any month.' })
   } catch (thrown) {
-    const why = thrown instanceof Error ? ` ${thrown.message.replace(/\.?$/, '.')}` : ''
+    const why = thrown instanceof Error ? explainCron(thrown.message) : ''
     report.error({ path, summary: 'Invalid schedule', detail: `${wanted}${why}` })
   }
   return undefined
 }
 
+/** The parser's own words, unless they speak of forms that are not taken here. */
+function explainCron(message: string): string {
+  return /\bparts\b/.test(message) ? '' : ` ${message.replace(/^CronPattern: /, '').replace(/\.?$/, '.')}`
+}
+
 /** Kept for less time than passes between two backups, the last one would go before the next one is there. */
-function checkRetention(schedule: ScheduleConfig, raw: RawPolicy, path: Path, now: Date, report: Reporter): void {
+function checkRetention(schedule: ScheduleConfig, days: number, path: Path, now: Date, report: Reporter): void {
   const intervalMs = expectedIntervalMs(schedule, { from: now })
-  if (raw.retention_period * DAY_MS >= intervalMs) return
-  const detail = `Up to ${formatDuration(intervalMs)} pass between two backups, and each is kept for ${raw.retention_period} days. Keep them longer.`
+  if (days * DAY_MS >= intervalMs) return
+  const detail = `Up to ${formatDuration(intervalMs)} pass between two backups, and each is kept for ${days} days. Keep them longer.`
   report.error({ path: [...path, 'retention_period'], summary: 'Retention shorter than the interval', detail })
 }
 

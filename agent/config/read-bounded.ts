@@ -1,0 +1,18 @@
+import { open } from 'node:fs/promises'
+
+/** Larger than what was asked for. */
+export class TooLarge extends Error {}
+
+/** The content of a file, read no further than `limit` bytes: what is named may be a device that never ends. */
+export async function readBounded(file: string, limit: number): Promise<Buffer> {
+  await using handle = await open(file)
+  const chunks: Buffer[] = []
+  let size = 0
+  while (size <= limit) {
+    const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(64 * 1024) })
+    if (bytesRead === 0) return Buffer.concat(chunks)
+    chunks.push(buffer.subarray(0, bytesRead))
+    size += bytesRead
+  }
+  throw new TooLarge(`${file} is larger than ${limit} bytes`)
+}
