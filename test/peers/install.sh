@@ -54,6 +54,44 @@ libraries() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
 }
 
+# kubernetes VERSION PROGRAM...: Kubernetes' own programs, built together because they share nearly all their packages.
+# Its go.mod names its staging modules v0.0.0, which only its own repository can resolve: each is replaced by its release.
+kubernetes() {
+  local version=$1 program missing=0 dir=$cache/build/kubernetes
+  shift
+  for program in "$@"; do have "$program" "$version" || missing=1; done
+  [ $missing -eq 0 ] && return 0
+  echo "building kubernetes $version (minutes) ..."
+  rm -rf "$dir" && mkdir -p "$dir/bin"
+  printf 'module peers/kubernetes\n\ngo 1.26\n\nrequire k8s.io/kubernetes %s\n' "$version" > "$dir/go.mod"
+  (
+    cd "$dir"
+    export GONOSUMDB=k8s.io/kubernetes
+    local mod
+    mod=$(go mod download -json "k8s.io/kubernetes@$version" | sed -n 's/.*"GoMod": "\(.*\)".*/\1/p')
+    sed -n 's/^[[:space:]]*\(k8s\.io\/[a-z0-9-]*\) v0\.0\.0$/\1/p' "$mod" | sort -u |
+      while read -r module; do echo "replace $module v0.0.0 => $module v0${version#v1}"; done >> go.mod
+    go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version" -o bin/ "${@/#/k8s.io/kubernetes/cmd/}"
+  )
+  for program in "$@"; do
+    mv "$dir/bin/$program" "$bin/$program"
+    done_with "$program" "$version"
+  done
+}
+
+# kwok VERSION: plays the kubelet. What its nodes and pods go through ("stages") lies in its module.
+kwok() {
+  have kwok "$1" && [ -s "$bin/kwok-stages.yaml" ] && return 0
+  go_install kwok sigs.k8s.io/kwok/cmd/kwok "$1"
+  local dir stage
+  dir=$(go mod download -json "sigs.k8s.io/kwok@$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  for stage in node/fast/node-initialize node/heartbeat-with-lease/node-heartbeat-with-lease \
+    pod/fast/pod-ready pod/fast/pod-complete pod/fast/pod-delete; do
+    printf -- '---\n'
+    cat "$dir/kustomize/stage/$stage.yaml"
+  done > "$bin/kwok-stages.yaml"
+}
+
 tools=v0.0.0-20250715155915-887641268977
 libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd
 [ -x "$bin/vsftpd" ] && [ -x "$bin/promtool" ] || apt-get update -qq > /dev/null
@@ -70,4 +108,7 @@ go_install versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 go_install toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server v2.5.0
 go_install helm helm.sh/helm/v3/cmd/helm v3.18.6
 go_install kube-score github.com/zegl/kube-score/cmd/kube-score v1.20.0
+go_build etcd go.etcd.io/etcd/server/v3 v3.6.5 go.etcd.io/etcd/server/v3
+kubernetes v1.36.4 kube-apiserver kube-controller-manager kube-scheduler kubectl
+kwok v0.8.0
 echo "peers are in $bin"
