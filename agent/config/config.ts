@@ -17,13 +17,63 @@ export interface Config {
 export interface PaletteConfig {
   readonly clusterName: string
   readonly namespace: string
+  readonly edition?: 'palette' | 'vertex'
+  readonly paletteVersion?: string
+  /** Absent: found through the Kubernetes API. */
   readonly mongodb?: MongodbConfig
+  readonly mongodbOverrides: MongodbOverrides
+  readonly kubernetes: KubernetesConfig
+  /** Palette's own API; only a restore speaks to it. */
+  readonly api?: PaletteApiConfig
 }
 
 export interface MongodbConfig {
   readonly uri: Secret
   /** PEM text of the authorities to trust, where the system's do not do. */
   readonly caCert?: string
+  readonly tls?: MongodbTls
+}
+
+export interface MongodbTls {
+  /** PEM texts of the certificate to show, where the server asks for one. */
+  readonly clientCert?: string
+  readonly clientKey?: Secret
+  /** The certificates of the members need not name them; who signed them is checked all the same. */
+  readonly allowInvalidHostnames: boolean
+}
+
+/** What is not to be found out about MongoDB but taken from the file. */
+export interface MongodbOverrides {
+  readonly statefulSet?: string
+  readonly username?: string
+  readonly password?: Secret
+  readonly replicaSet?: string
+  readonly tls?: boolean
+  readonly caCert?: string
+  readonly clientCert?: MongodbTls
+}
+
+export interface NamespacedName {
+  readonly namespace: string
+  readonly name: string
+}
+
+export interface KubernetesConfig {
+  /** `https://host:port`; absent: the one of the cluster the agent runs in, if it does. */
+  readonly server?: string
+  readonly serviceAccountDirectory?: string
+  /** Secrets without which a backup is partial. */
+  readonly secrets: readonly NamespacedName[]
+  /** Secrets that are taken where they exist. */
+  readonly optionalSecrets: readonly NamespacedName[]
+  readonly helmReleases: readonly NamespacedName[]
+}
+
+export interface PaletteApiConfig {
+  /** `https://palette.example.com` */
+  readonly host: string
+  readonly apiKey: Secret
+  readonly ignoreInsecureTlsError: boolean
 }
 
 export type LocationConfig = S3LocationConfig | FtpLocationConfig | FilesystemLocationConfig
@@ -90,6 +140,13 @@ export interface PolicyConfig {
   /** A run whose process uses more resident memory is ended. */
   readonly memoryLimitBytes: number
   readonly includeDatabases: readonly string[]
+  /**
+   * `auto`: in a cluster the Secrets that a restore needs and what describes the installation. `always`: all objects of
+   * the namespaces as well. `never`: MongoDB alone.
+   */
+  readonly includeClusterResources: 'auto' | 'always' | 'never'
+  /** For `always`; absent: those that Palette's chart uses. */
+  readonly namespaces?: readonly string[]
   readonly compressionLevel: number
 }
 

@@ -63,8 +63,18 @@ export function formatPlan({ from, to, changes }: Plan): string {
 }
 
 function addresses({ palette, locations, policies }: Config): Map<string, Attributes> {
-  const { mongodb, ...provider } = palette
-  const parts: [string, Attributes][] = [['provider.palette', { ...provider, ...nested('mongodb', mongodb ?? {}) }]]
+  const { mongodb, mongodbOverrides, kubernetes, api, ...provider } = palette
+  const parts: [string, Attributes][] = [
+    [
+      'provider.palette',
+      {
+        ...provider,
+        ...api,
+        ...nested('mongodb', { ...mongodbOverrides, ...mongodb }),
+        ...nested('kubernetes', kubernetes),
+      },
+    ],
+  ]
   for (const { name, ...location } of locations) parts.push([`backup_storage_location.${name}`, location])
   for (const { name, schedule, ...policy } of policies) {
     const { kind, ...when } = schedule

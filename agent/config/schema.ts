@@ -11,11 +11,59 @@ const ResourceName = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/)
 
 const Mongodb = z.strictObject({
   uri: secret(
-    'Connection string of the replica set: mongodb://user:password@host:27017/?replicaSet=rs0&authSource=admin',
-  ),
+    'Connection string, where MongoDB is not to be found through Kubernetes: mongodb://user:password@host:27017/?replicaSet=rs0&authSource=admin',
+  ).optional(),
+  stateful_set: z.string().min(1).optional().describe('Name of the StatefulSet of MongoDB; default: mongo'),
+  username: text('Account to use instead of the one that is found').optional(),
+  password: secret('Password to use instead of the one that is found').optional(),
+  replica_set: z.string().min(1).optional().describe('Name of the replica set; default: what the members say'),
+  tls: z.boolean().optional().describe('Whether MongoDB is reached by TLS; default: what the StatefulSet shows'),
   ca_cert: text(
     'PEM text of the certificate authorities to trust for MongoDB, where those of the system do not do',
   ).optional(),
+  client_cert: text('PEM text of the certificate to show to MongoDB, for mutual TLS').optional(),
+  client_key: secret('PEM text of the private key of client_cert').optional(),
+  tls_allow_invalid_hostnames: z
+    .boolean()
+    .optional()
+    .describe('Accept a certificate that does not name the host it comes from; default: false, or what is found'),
+})
+
+const Kubernetes = z.strictObject({
+  server: text(
+    'Address of the API server, https://host:port; default: that of the cluster the agent runs in',
+  ).optional(),
+  service_account_directory: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Directory with token and ca.crt; default: where the kubelet mounts the ServiceAccount'),
+  secrets: z
+    .array(z.string().min(1))
+    .default(['configserversecret', 'msgbroker-secret'])
+    .describe(
+      'Secrets without which Palette cannot be restored, as name or namespace/name: a backup without one is partial',
+    ),
+  optional_secrets: z
+    .array(z.string().min(1))
+    .default([
+      'auth-tls',
+      'mongo-tls',
+      'spectro-image-pull-secret',
+      'ingress-nginx/default-ssl-certificate',
+      'ingress-traefik/default-ssl-certificate',
+    ])
+    .describe('Secrets that are backed up where they exist, as name or namespace/name'),
+  helm_releases: z
+    .array(z.string().min(1))
+    .default([
+      'default/hubble',
+      'default/cert-manager',
+      'default/spectro-mgmt-crds',
+      'default/image-swap',
+      'default/reach-system',
+    ])
+    .describe('Helm releases of Palette, as namespace/name: their records and values are backed up where they exist'),
 })
 
 const Palette = z.strictObject({
@@ -27,7 +75,17 @@ const Palette = z.strictObject({
     )
     .describe('Name of this installation: the first folder in every location, and a label of every metric'),
   namespace: z.string().min(1).default('hubble-system').describe('Namespace of Palette in its cluster'),
-  mongodb: Mongodb.describe("How to reach Palette's MongoDB"),
+  edition: z.enum(['palette', 'vertex']).optional().describe('Edition; default: what the installation shows'),
+  palette_version: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Version of Palette; default: that of ConfigMap spectro-mgmt-version'),
+  host: text("Address of Palette's own API, only to pause agent upgrades around a restore; needs api_key").optional(),
+  api_key: secret('API key of a tenant, for host').optional(),
+  ignore_insecure_tls_error: z.boolean().default(false).describe('Do not check the certificate of host'),
+  mongodb: Mongodb.default({}).describe("What is not to be found out about Palette's MongoDB but said here"),
+  kubernetes: Kubernetes.prefault({}).describe("The cluster Palette runs in, and which of its objects are Palette's"),
 })
 
 const S3 = z.strictObject({
@@ -157,6 +215,25 @@ const BackupPolicy = z.strictObject({
     .min(1)
     .default(['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb'])
     .describe('Databases to back up'),
+  include_cluster_resources_mode: z
+    .enum(['auto', 'always', 'never'])
+    .optional()
+    .describe(
+      'auto (default): in a cluster, the Secrets, version and Helm releases of Palette; always: all objects of its namespaces too; never: MongoDB alone',
+    ),
+  include_cluster_resources: z
+    .boolean()
+    .optional()
+    .describe('true: as include_cluster_resources_mode always, false: as never'),
+  namespaces: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("Namespaces whose objects are backed up with mode always; default: those of Palette's chart"),
+  allow_cleartext: z
+    .boolean()
+    .default(false)
+    .describe('Let Secrets go unencrypted to an FTP server without TLS, where anybody on the way can read them'),
   compression_level: z.int().min(1).max(19).default(1).describe('zstd level: 1 is fastest, 19 is smallest'),
 })
 
@@ -182,13 +259,6 @@ export type ConfigFileValue = z.output<typeof ConfigFile>
 
 /** Attributes that have a meaning in Palette or in later versions, by the attribute they would stand in. */
 export const NOT_SUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  palette: ['host', 'api_key', 'ignore_insecure_tls_error'],
   s3: ['object_lock'],
-  backup_policy: [
-    'include_cluster_resources',
-    'include_cluster_resources_mode',
-    'include_disks',
-    'encryption',
-    'allow_cleartext',
-  ],
+  backup_policy: ['include_disks', 'encryption'],
 }

@@ -186,6 +186,7 @@ const policy = {
   timeoutMs: 3_600_000,
   memoryLimitBytes: 2 ** 29,
   includeDatabases: ['hubbledb'],
+  includeClusterResources: 'never',
   compressionLevel: 1,
 } as const
 

@@ -5,7 +5,7 @@ import { Secret } from '../../agent/core/secret.ts'
 import type { RunRequest } from '../../agent/runs/request.ts'
 import { decodeRequest, encodeRequest } from '../../agent/runs/request.ts'
 import { createRunId } from '../../agent/runs/run-id.ts'
-import { testConfig } from './test-config.ts'
+import { testConfig, testPalette } from './test-config.ts'
 
 const backup: RunRequest = { kind: 'backup', runId: 'abcdefg2', policy: 'nightly', config: testConfig() }
 
@@ -30,7 +30,7 @@ describe('a run request', () => {
 
   it('is one line, whatever a secret holds', () => {
     const uri = 'mongodb://u:p\n"\u2028{"$secret":1}@host'
-    const config = testConfig({ palette: { clusterName: 'prod', namespace: 'x', mongodb: { uri: new Secret(uri) } } })
+    const config = testConfig({ palette: testPalette({ namespace: 'x', mongodb: { uri: new Secret(uri) } }) })
     const line = encodeRequest({ ...backup, config })
     expect(line).not.toContain('\n')
     expect(decodeRequest(line).config.palette.mongodb?.uri.reveal()).toBe(uri)

@@ -1,4 +1,4 @@
-import type { Config, PolicyConfig } from '../../agent/config/config.ts'
+import type { Config, PaletteConfig, PolicyConfig } from '../../agent/config/config.ts'
 import { Secret } from '../../agent/core/secret.ts'
 
 export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
@@ -12,7 +12,19 @@ export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
     timeoutMs: 12 * 3_600_000,
     memoryLimitBytes: 512 * 1024 * 1024,
     includeDatabases: ['hubbledb'],
+    includeClusterResources: 'never',
     compressionLevel: 3,
+    ...changes,
+  }
+}
+
+export function testPalette(changes: Partial<PaletteConfig> = {}): PaletteConfig {
+  return {
+    clusterName: 'prod',
+    namespace: 'hubble-system',
+    mongodb: { uri: new Secret('mongodb://u:swordfish@h') },
+    mongodbOverrides: {},
+    kubernetes: { secrets: [], optionalSecrets: [], helmReleases: [] },
     ...changes,
   }
 }
@@ -21,11 +33,7 @@ export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
 export function testConfig(changes: Partial<Config> = {}): Config {
   return {
     digest: 'd1',
-    palette: {
-      clusterName: 'prod',
-      namespace: 'hubble-system',
-      mongodb: { uri: new Secret('mongodb://u:swordfish@h') },
-    },
+    palette: testPalette(),
     locations: [
       { name: 'offsite', storageProvider: 'filesystem', path: '/nowhere', folder: '', validate: true },
       {

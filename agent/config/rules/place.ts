@@ -15,11 +15,16 @@ export function checkFolder(folder: string | undefined, path: Path, report: Repo
 export function checkCaCert(caCert: string | undefined, path: Path, report: Reporter): { caCert?: string } {
   // An empty text has been reported where it was read.
   if (caCert === undefined || caCert === '') return {}
+  checkCertificate(caCert, [...path, 'ca_cert'], report)
+  return { caCert }
+}
+
+export function checkCertificate(pem: string, path: Path, report: Reporter): void {
+  if (pem === '') return
   try {
-    new X509Certificate(caCert)
+    new X509Certificate(pem)
   } catch {
     const detail = 'Expected one or more certificates in PEM format: -----BEGIN CERTIFICATE----- and so on.'
-    report.error({ path: [...path, 'ca_cert'], at: 'key', summary: 'Invalid certificate', detail })
+    report.error({ path, at: 'key', summary: 'Invalid certificate', detail })
   }
-  return { caCert }
 }

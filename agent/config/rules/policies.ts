@@ -5,6 +5,7 @@ import type { Path } from '../document.ts'
 import type { Resolved } from '../references.ts'
 import type { Reporter } from '../reporter.ts'
 import type { ConfigFileValue } from '../schema.ts'
+import { checkNamespace } from './kubernetes.ts'
 
 type RawPolicy = Resolved<ConfigFileValue>['resource']['backup_policy'][string]
 
@@ -16,6 +17,11 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
     const retentionDays = chooseRetention(raw, path, report)
     if (schedule && retentionDays !== undefined) checkRetention(schedule, retentionDays, path, now, report)
     checkDatabases(raw, path, report)
+    const includeClusterResources = chooseMode(raw, path, report)
+    for (const [index, namespace] of (raw.namespaces ?? []).entries()) {
+      checkNamespace(namespace, [...path, 'namespaces', index], report)
+    }
+    if (includeClusterResources !== 'never') checkCleartext(raw, value, path, report)
     return {
       name,
       backupLocations: raw.backup_locations,
@@ -27,6 +33,8 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
       timeoutMs: parseDuration(raw.timeout) ?? 0,
       memoryLimitBytes: raw.memory_limit * MIB,
       includeDatabases: raw.include_databases,
+      includeClusterResources,
+      ...(raw.namespaces === undefined ? {} : { namespaces: raw.namespaces }),
       compressionLevel: raw.compression_level,
     }
   })
@@ -109,6 +117,29 @@ function checkRetention(schedule: ScheduleConfig, days: number, path: Path, now:
   if (days * DAY_MS >= intervalMs) return
   const detail = `Up to ${formatDuration(intervalMs)} pass between two backups, and each is kept for ${days} days. Keep them longer.`
   report.error({ path: [...path, 'retention_period'], summary: 'Retention shorter than the interval', detail })
+}
+
+function chooseMode(raw: RawPolicy, path: Path, report: Reporter): PolicyConfig['includeClusterResources'] {
+  const { include_cluster_resources_mode: mode, include_cluster_resources: include } = raw
+  if (mode !== undefined && include !== undefined) {
+    const detail = 'Both say the same thing. Keep include_cluster_resources_mode.'
+    const place = [...path, 'include_cluster_resources']
+    report.error({ path: place, at: 'key', summary: 'Conflicting attributes', detail })
+  }
+  if (include !== undefined) return include ? 'always' : 'never'
+  return mode ?? 'auto'
+}
+
+/** Palette's Secrets open every cluster it manages: they must not cross a network for everybody to read. */
+function checkCleartext(raw: RawPolicy, value: Resolved<ConfigFileValue>, path: Path, report: Reporter): void {
+  if (raw.allow_cleartext) return
+  for (const [index, name] of raw.backup_locations.entries()) {
+    if (value.resource.backup_storage_location[name]?.ftp?.tls !== 'none') continue
+    const detail =
+      `"${name}" is an FTP server without TLS, and in a cluster the backups hold Secrets. ` +
+      'Use tls, or set include_cluster_resources_mode: never, or allow_cleartext: true.'
+    report.error({ path: [...path, 'backup_locations', index], summary: 'Secrets in clear', detail })
+  }
 }
 
 /** Characters that MongoDB forbids in a database's name on one system or another, and its limit of 63 bytes. */

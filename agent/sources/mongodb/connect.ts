@@ -1,5 +1,6 @@
+import type { MongoClientOptions } from 'mongodb'
 import { MongoClient } from 'mongodb'
-import type { MongodbConfig } from '../../config/config.ts'
+import type { MongodbConfig, MongodbTls } from '../../config/config.ts'
 import { throwIfAborted } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
 import { malformedUri, mongodbFailure } from './classify.ts'
@@ -39,7 +40,7 @@ function hostsOf({ options }: MongoClient): string {
   return options.srvHost ?? options.hosts.map(String).join(',')
 }
 
-function openClient({ uri, caCert }: MongodbConfig): MongoClient {
+function openClient({ uri, caCert, tls }: MongodbConfig): MongoClient {
   const defaults = {
     appName: 'palette-backup',
     serverSelectionTimeoutMS: CONNECT_MS,
@@ -55,8 +56,18 @@ function openClient({ uri, caCert }: MongodbConfig): MongoClient {
       // Every batch of a cursor must come from the member that opened it.
       readPreference: 'primary',
       ...(caCert === undefined ? {} : { tls: true, ca: caCert }),
+      ...(tls ? tlsOptions(tls) : {}),
     })
   } catch {
     throw malformedUri()
+  }
+}
+
+function tlsOptions({ clientCert, clientKey, allowInvalidHostnames }: MongodbTls): MongoClientOptions {
+  return {
+    tls: true,
+    ...(clientCert === undefined ? {} : { cert: clientCert }),
+    ...(clientKey === undefined ? {} : { key: clientKey.reveal() }),
+    ...(allowInvalidHostnames ? { tlsAllowInvalidHostnames: true } : {}),
   }
 }
