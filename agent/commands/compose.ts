@@ -1,6 +1,7 @@
 import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
 import type { Clock } from '../core/clock.ts'
 import { Failure, toFailure } from '../core/errors.ts'
+import type { Emit } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
 import { type OpenOptions, openLocation } from '../locations/open-location.ts'
 import { createMongodbSource } from '../sources/mongodb/mongodb-source.ts'
@@ -34,6 +35,14 @@ export async function openLocations(
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(usable.map((location) => location.close()))
     },
+  }
+}
+
+/** Tells what a run used its locations for, when it closes them. */
+export function reportUsage(runId: string, emit: Emit): Pick<OpenOptions, 'onUsage'> {
+  return {
+    onUsage: (location, { operations, ...usage }) =>
+      emit({ type: 'location.used', runId, location, operations: { ...operations }, ...usage }),
   }
 }
 

@@ -4,7 +4,7 @@ import { runBackup } from '../backup/run-backup.ts'
 import type { Config } from '../config/config.ts'
 import { failureData, toFailure } from '../core/errors.ts'
 import type { Emit } from '../core/events.ts'
-import { openLocations, openSource } from './compose.ts'
+import { openLocations, openSource, reportUsage } from './compose.ts'
 import { requirePolicy } from './configuration.ts'
 import type { CommandContext } from './context.ts'
 import { isDead, thisOwner } from './owner.ts'
@@ -49,7 +49,10 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
   const { clock, signal, toolVersion } = context
   try {
     const policy = requirePolicy(config, request.policy)
-    await using locations = await openLocations(config, policy.backupLocations, context)
+    await using locations = await openLocations(config, policy.backupLocations, {
+      ...context,
+      ...reportUsage(runId, emit),
+    })
     const run = (withoutSnapshot?: string): Promise<BackupOutcome> =>
       runBackup({
         runId,

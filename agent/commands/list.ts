@@ -13,7 +13,7 @@ export type ListCommand = CommonOptions & BackupFilter
 /** What there is: one line per backup and location, newest first. */
 export async function listCommand(options: ListCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
-  await using opened = await openLocations(config, locationNames(config, options), context)
+  await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
   const { backups, unread } = await findBackups(config, opened, options, context.signal)
   if (options.json) {
     printJson({ backups: backups.map(({ backup }) => backup), unread }, context)

@@ -8,7 +8,7 @@ import type { Location } from '../locations/location.ts'
 import { validateLocation } from '../locations/validate.ts'
 import type { RunRequest } from '../runs/request.ts'
 import { decodeRequest } from '../runs/request.ts'
-import { openLocations } from './compose.ts'
+import { openLocations, reportUsage } from './compose.ts'
 import type { CommandContext, ExitCode } from './context.ts'
 import { executeBackup } from './execute-backup.ts'
 import { exitCodeOf } from './outcome.ts'
@@ -65,7 +65,7 @@ async function readCatalogs(
 ): Promise<RunResult> {
   const { signal } = context
   const used = config.locations.map(({ name }) => name)
-  await using opened = await openLocations(config, used, context)
+  await using opened = await openLocations(config, used, { ...context, ...reportUsage(runId, emit) })
   let failures = opened.unusable.length
   for (const { name, failure } of opened.unusable) {
     emit({ type: 'catalog.failed', runId, location: name, failure: failureData(failure) })
@@ -115,7 +115,11 @@ async function validate(
 ): Promise<RunResult> {
   const { clock, signal } = context
   const { runId, config, location: name, permission } = request
-  await using opened = await openLocations(config, [name], context)
+  await using opened = await openLocations(config, [name], {
+    ...context,
+    ...reportUsage(runId, emit),
+    patience: 'brief',
+  })
   const [unusable] = opened.unusable
   if (unusable) {
     const step = { name: 'open', ok: false, durationMs: 0, failure: failureData(unusable.failure) }

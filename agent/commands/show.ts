@@ -18,7 +18,7 @@ export interface ShowCommand extends CommonOptions, BackupFilter {
 export async function showCommand(options: ShowCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
   const { signal } = context
-  await using opened = await openLocations(config, locationNames(config, options), context)
+  await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
   const found = await findBackups(config, opened, options, signal)
   const { backup, location } = pickBackup(found, options.backup)
   const { clusterName } = config.palette

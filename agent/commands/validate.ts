@@ -33,7 +33,7 @@ export async function validateCommand(options: ValidateCommand, context: Command
     const names = options.location
       ? [requireLocationName(config, options.location)]
       : config.locations.map(({ name }) => name)
-    await using opened = await openLocations(config, names, context)
+    await using opened = await openLocations(config, names, { ...context, patience: 'brief' })
     for (const { name, failure } of opened.unusable) {
       results.push({
         location: name,

@@ -1,4 +1,4 @@
-import type { FailureData } from './errors.ts'
+import type { ErrorCode, FailureData } from './errors.ts'
 
 /** What a run was asked to do. */
 export type RunKind = 'backup' | 'catalog' | 'validate' | 'prune' | 'verify' | 'restore'
@@ -121,6 +121,18 @@ export type RunEvent =
       readonly objects: number
       /** What could not be cleaned up now. */
       readonly failures: number
+    }
+  /** What a run used a location for, every try counted. */
+  | {
+      readonly type: 'location.used'
+      readonly runId: string
+      readonly location: string
+      /** By name of the operation: put, get, list, delete, stat, discard. */
+      readonly operations: Readonly<Record<string, number>>
+      /** By code of the failure; those that a repetition cured are among them. */
+      readonly errors: Readonly<Partial<Record<ErrorCode, number>>>
+      readonly sentBytes: number
+      readonly receivedBytes: number
     }
   | { readonly type: 'validate.step'; readonly runId: string; readonly location: string; readonly step: ValidateStep }
   | {

@@ -67,6 +67,9 @@ export interface Location {
   /** Removes what an unfinished put of another process left; succeeds when it is gone already. */
   discard(leftover: Leftover, options: CallOptions): Promise<void>
 
+  /** What using the server has shown about it so far, as sentences for who validates it. Never rejects. */
+  facts?(): readonly string[]
+
   /** Ends connections. The location must not be used afterwards. */
   close(): Promise<void>
 }

@@ -17,7 +17,7 @@ export interface RetryOptions {
 /** Runs a task again while it rejects with a retryable Failure. The task is told which try it is, from 1. */
 export type Retry = <T>(task: (attempt: number) => Promise<T>, signal: AbortSignal) => Promise<T>
 
-/** Exponential backoff with full jitter; never after an abort. */
+/** Exponential backoff, of which a random half is waited off; never after an abort. */
 export function createRetry(options: RetryOptions): Retry {
   const { clock, attempts = 4, baseMs = 500, maxMs = 15 * SECOND_MS, random = Math.random } = options
   return async (task, signal) => {
@@ -27,7 +27,9 @@ export function createRetry(options: RetryOptions): Retry {
       } catch (thrown) {
         const again = thrown instanceof Failure && thrown.retryable && attempt < attempts && !signal.aborted
         if (!again) throw thrown
-        const waited = clock.sleep(random() * Math.min(maxMs, baseMs * 2 ** (attempt - 1)), { signal })
+        const longestMs = Math.min(maxMs, baseMs * 2 ** (attempt - 1))
+        // Not from zero: a server that starts again needs the time, however lucky the draw.
+        const waited = clock.sleep((longestMs * (1 + random())) / 2, { signal })
         // Woken by the abort: the failure that was met says more than "cancelled" would.
         await waited.catch(() => {
           throw thrown

@@ -29,6 +29,7 @@ export function retrying(location: Location, retry: Retry): Location {
     delete: (key, options) => retry(() => location.delete(key, options), options.signal),
     stat: (key, options) => retry(() => location.stat(key, options), options.signal),
     discard: (leftover, options) => retry(() => location.discard(leftover, options), options.signal),
+    ...(location.facts ? { facts: () => location.facts?.() ?? [] } : {}),
     close: () => location.close(),
   }
 }

@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import type { ErrorCode } from '../core/errors.ts'
 import type { Sample } from './declare.ts'
 import { declareCounter, declareGauge, toSeconds } from './declare.ts'
 import type { RunStatistics } from './run-statistics.ts'
@@ -12,6 +13,7 @@ export interface UpkeepSources {
 export function declareUpkeepMetrics(registry: Registry, sources: UpkeepSources): void {
   declarePairs(registry, sources)
   declareLocations(registry, sources.upkeep)
+  declareUsage(registry, sources.upkeep)
 }
 
 function declarePairs(registry: Registry, { runs, upkeep }: UpkeepSources): void {
@@ -81,5 +83,49 @@ function declareLocations(registry: Registry, upkeep: UpkeepStatistics): void {
     help: 'Leftovers of dead runs that could not be removed from the location when they were found, since the agent started.',
     labels: ['location'],
     read: perLocation(({ sweepFailures }) => sweepFailures),
+  })
+}
+
+/** Why an operation of a location may fail: nothing of the configuration or of a source. */
+export const LOCATION_ERRORS = [
+  'auth',
+  'permission',
+  'unreachable',
+  'unavailable',
+  'no_space',
+  'damaged',
+  'unsupported',
+  'internal',
+] as const satisfies readonly ErrorCode[]
+const OPERATIONS = ['put', 'get', 'list', 'delete', 'stat', 'discard'] as const
+
+function declareUsage(registry: Registry, upkeep: UpkeepStatistics): void {
+  const each = (samples: (location: string, facts: Readonly<LocationUpkeep>) => Sample[]) => () =>
+    [...upkeep.locations()].flatMap(([location, facts]) => samples(location, facts))
+
+  declareCounter(registry, {
+    name: 'location_bytes_total',
+    help: 'Bytes that runs of this agent sent to the location and received from it since it started.',
+    labels: ['location', 'direction'],
+    read: each((location, { sentBytes, receivedBytes }) => [
+      [{ location, direction: 'sent' }, sentBytes],
+      [{ location, direction: 'received' }, receivedBytes],
+    ]),
+  })
+  declareCounter(registry, {
+    name: 'location_operations_total',
+    help: 'Operations that runs of this agent asked of the location since it started, each try counted.',
+    labels: ['location', 'operation'],
+    read: each((location, { operations }) =>
+      OPERATIONS.map((operation): Sample => [{ location, operation }, operations.get(operation) ?? 0]),
+    ),
+  })
+  declareCounter(registry, {
+    name: 'location_errors_total',
+    help: 'Of these, how many failed, by why; those that succeeded when they were repeated are counted too.',
+    labels: ['location', 'code'],
+    read: each((location, { errors }) =>
+      LOCATION_ERRORS.map((code): Sample => [{ location, code }, errors.get(code) ?? 0]),
+    ),
   })
 }

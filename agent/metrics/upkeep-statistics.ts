@@ -14,6 +14,10 @@ export interface LocationUpkeep {
   lastSweep: Date | undefined
   sweptObjects: number
   sweepFailures: number
+  readonly operations: Map<string, number>
+  readonly errors: Map<string, number>
+  sentBytes: number
+  receivedBytes: number
 }
 
 /** Retention, verification, sweeping and catalogs, folded from events. Holds exactly what is configured. */
@@ -80,6 +84,14 @@ export class UpkeepStatistics {
           location.sweepFailures += event.failures
         })
         break
+      case 'location.used':
+        this.#ofLocation(event, (location) => {
+          addAll(location.operations, event.operations)
+          addAll(location.errors, event.errors)
+          location.sentBytes += event.sentBytes
+          location.receivedBytes += event.receivedBytes
+        })
+        break
       default:
     }
   }
@@ -93,6 +105,10 @@ export class UpkeepStatistics {
     const known = this.#locations.get(location)
     if (known) change(known)
   }
+}
+
+function addAll(totals: Map<string, number>, counts: Readonly<Partial<Record<string, number>>>): void {
+  for (const [name, count = 0] of Object.entries(counts)) totals.set(name, (totals.get(name) ?? 0) + count)
 }
 
 function keepExactly<Value>(map: Map<string, Value>, keys: readonly string[], fresh: () => Value): void {
@@ -111,5 +127,14 @@ function noUpkeep(): PairUpkeep {
 }
 
 function unused(): LocationUpkeep {
-  return { catalogReads: { success: 0, failed: 0 }, lastSweep: undefined, sweptObjects: 0, sweepFailures: 0 }
+  return {
+    catalogReads: { success: 0, failed: 0 },
+    lastSweep: undefined,
+    sweptObjects: 0,
+    sweepFailures: 0,
+    operations: new Map(),
+    errors: new Map(),
+    sentBytes: 0,
+    receivedBytes: 0,
+  }
 }

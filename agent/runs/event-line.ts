@@ -78,6 +78,15 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     ok: z.boolean(),
   }),
   z.object({ type: z.literal('location.swept'), ...run, location: z.string(), objects: count, failures: count }),
+  z.object({
+    type: z.literal('location.used'),
+    ...run,
+    location: z.string(),
+    operations: z.record(z.string(), count),
+    errors: z.partialRecord(z.enum(ERROR_CODES), count),
+    sentBytes: count,
+    receivedBytes: count,
+  }),
   z.object({ type: z.literal('validate.step'), ...run, location: z.string(), step }),
   z.object({
     type: z.literal('run.finished'),

@@ -5,6 +5,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../agent/core/units.ts'
 import type { Metrics } from '../../agent/metrics/metrics.ts'
 import { createMetrics } from '../../agent/metrics/metrics.ts'
 import { STAGES } from '../../agent/metrics/run-statistics.ts'
+import { LOCATION_ERRORS } from '../../agent/metrics/upkeep-metrics.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const START = '2026-11-24T00:00:00Z'
@@ -149,6 +150,13 @@ describe('from the start', () => {
           [`sweep_failures_total{location="${location}"}`, 0],
           [`catalog_reads_total{location="${location}",result="success"}`, 0],
           [`catalog_reads_total{location="${location}",result="failed"}`, 0],
+          [`location_bytes_total{location="${location}",direction="sent"}`, 0],
+          [`location_bytes_total{location="${location}",direction="received"}`, 0],
+          ...['put', 'get', 'list', 'delete', 'stat', 'discard'].map((operation) => [
+            `location_operations_total{location="${location}",operation="${operation}"}`,
+            0,
+          ]),
+          ...LOCATION_ERRORS.map((code) => [`location_errors_total{location="${location}",code="${code}"}`, 0]),
         ]),
       ),
       scheduler_clock_jumps_total: 2,
@@ -384,6 +392,12 @@ describe('what is done to backups beside making them', () => {
   it('sweeps and catalogs, by location', async () => {
     tell({ type: 'location.swept', runId: 'r1', location: 'nas', objects: 4, failures: 1 }, catalog('nas'))
     tell({ type: 'catalog.failed', runId: 'c2', location: 'nas', failure: { code: 'auth', message: 'no' } })
+    const used = { type: 'location.used', runId: 'r1', location: 'nas', sentBytes: 70, receivedBytes: 5 } as const
+    for (const _ of [1, 2]) tell({ ...used, operations: { put: 3 }, errors: { unavailable: 1 } })
+    expect(await sample('location_bytes_total{location="nas",direction="sent"}')).toBe(140)
+    expect(await sample('location_bytes_total{location="nas",direction="received"}')).toBe(10)
+    expect(await sample('location_operations_total{location="nas",operation="put"}')).toBe(6)
+    expect(await sample('location_errors_total{location="nas",code="unavailable"}')).toBe(2)
     expect(await sample('swept_objects_total{location="nas"}')).toBe(4)
     expect(await sample('sweep_failures_total{location="nas"}')).toBe(1)
     expect(await sample('last_sweep_timestamp_seconds{location="nas"}')).toBe(seconds(START))
