@@ -107,6 +107,9 @@ go_install rclone github.com/rclone/rclone v1.76.0
 go_install versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 go_install toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server v2.5.0
 go_install helm helm.sh/helm/v3/cmd/helm v3.18.6
+# Images are built and run by root only.
+libraries buildah debootstrap podman runc
+for program in buildah podman; do ln -sf "/usr/bin/$program" "$bin/$program"; done
 go_install kube-score github.com/zegl/kube-score/cmd/kube-score v1.20.0
 go_build etcd go.etcd.io/etcd/server/v3 v3.6.5 go.etcd.io/etcd/server/v3
 kubernetes v1.36.4 kube-apiserver kube-controller-manager kube-scheduler kubectl
