@@ -218,10 +218,10 @@ export class Agent {
     )
   }
 
-  #logApplied({ diagnostics }: ReloadReport): void {
+  #logApplied({ diagnostics, changes }: ReloadReport): void {
     for (const diagnostic of diagnostics) this.#logDiagnostic(diagnostic)
     const { digest, policies, locations } = this.#config
-    const counts = { policies: policies.length, locations: locations.length }
+    const counts = { policies: policies.length, locations: locations.length, ...(changes ? { changes } : {}) }
     this.#context.logger.info({ file: this.#options.configFile, digest, ...counts }, 'configuration applied')
   }
 

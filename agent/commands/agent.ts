@@ -26,7 +26,7 @@ export async function runAgent(command: AgentCommand, context: CommandContext): 
   const { configFile: file, host, port, tokenFile, mainFile } = command
   const { clock, env, stderr, signal } = context
   const load = () => readConfigFile(file, env)
-  const { config, diagnostics } = await load()
+  const { config, diagnostics, files } = await load()
   if (!config) {
     stderr.write(formatDiagnostics(diagnostics))
     throw new Explained()
@@ -40,12 +40,14 @@ export async function runAgent(command: AgentCommand, context: CommandContext): 
       runCommand: [process.execPath, ...RUN_FLAGS, mainFile, 'run'],
       initial: { config, diagnostics },
       loadText: (text) => loadConfig(text, { file, env }),
-      createReloading: (hooks) => new Reloader({ ...hooks, file, clock, load }),
+      createReloading: (hooks) => new Reloader({ ...hooks, clock, load, files }),
     },
     context,
   )
-  await agent.start()
-  command.onHangup(() => void agent.reload())
+  // A hangup that comes while it starts would end the process.
+  const started = agent.start()
+  command.onHangup(() => void started.then(() => agent.reload()).catch(() => undefined))
+  await started
   await stopAsked(signal)
   await agent.stop()
   return 0

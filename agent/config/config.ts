@@ -10,8 +10,6 @@ export interface Config {
   readonly palette: PaletteConfig
   readonly locations: readonly LocationConfig[]
   readonly policies: readonly PolicyConfig[]
-  /** Absolute paths of all files named by `$file`: the reloader watches them too. */
-  readonly secretFiles: readonly string[]
 }
 
 export interface PaletteConfig {

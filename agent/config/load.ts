@@ -6,13 +6,13 @@ import { errnoOf } from '../core/errors.ts'
 import { checkSchema } from './check-schema.ts'
 import type { Config } from './config.ts'
 import { LARGEST_BYTES, readDocument, TOO_LARGE } from './document.ts'
-import { readBounded, TooLarge } from './read-bounded.ts'
+import { digestOf, NO_CONTENT, readBounded, TooLarge } from './read-bounded.ts'
 import { resolveReferences } from './references.ts'
 import { createReporter } from './reporter.ts'
 import { warnOfDeprecated } from './rules/deprecated.ts'
 import { warnOfLiteralSecrets } from './rules/literal-secrets.ts'
 import { buildLocations } from './rules/locations.ts'
-import { checkNames, warnOfUnused } from './rules/names.ts'
+import { checkNames, requirePolicies, warnOfUnused } from './rules/names.ts'
 import { buildPalette } from './rules/palette.ts'
 import { buildPolicies } from './rules/policies.ts'
 import { checkTemplates } from './rules/templates.ts'
@@ -21,8 +21,8 @@ export interface LoadedConfig {
   /** Undefined when there are errors among the diagnostics. */
   readonly config?: Config
   readonly diagnostics: readonly Diagnostic[]
-  /** Absolute paths of the files that were named by `$file`, as far as loading came, readable or not. */
-  readonly secretFiles: readonly string[]
+  /** Digest of what was read, by absolute path: the configuration file and, as far as loading came, what `$file` names. */
+  readonly files: ReadonlyMap<string, string>
 }
 
 export interface LoadOptions {
@@ -37,15 +37,15 @@ export interface LoadOptions {
  */
 export async function loadConfig(text: string, { file, env }: LoadOptions): Promise<LoadedConfig> {
   const { document, diagnostics: syntax } = readDocument(text, file)
-  if (!document) return { diagnostics: syntax, secretFiles: [] }
+  if (!document) return { diagnostics: syntax, files: new Map() }
   const report = createReporter(document)
   const value = checkSchema(document, report)
-  if (!value) return { diagnostics: report.diagnostics, secretFiles: [] }
+  if (!value) return { diagnostics: report.diagnostics, files: new Map() }
   checkNames(value, report)
   checkTemplates(value, report)
   const references = await resolveReferences(value, { env, configFile: resolve(file) }, report)
-  const secretFiles = references.files
-  if (report.hasErrors) return { diagnostics: report.diagnostics, secretFiles }
+  const { files } = references
+  if (report.hasErrors) return { diagnostics: report.diagnostics, files }
   warnOfLiteralSecrets(value, report)
   warnOfDeprecated(value, report)
   const config: Config = {
@@ -53,24 +53,28 @@ export async function loadConfig(text: string, { file, env }: LoadOptions): Prom
     palette: buildPalette(references.value, report),
     locations: buildLocations(references.value, report),
     policies: buildPolicies(references.value, systemClock.now(), report),
-    secretFiles,
   }
-  warnOfUnused(value, report)
+  if (requirePolicies(document.value, report)) warnOfUnused(value, report)
   const { diagnostics } = report
-  return report.hasErrors ? { diagnostics, secretFiles } : { config, diagnostics, secretFiles }
+  return report.hasErrors ? { diagnostics, files } : { config, diagnostics, files }
 }
 
 /** The same from the file itself; a file that cannot be read is one diagnostic. */
 export async function readConfigFile(file: string, env: LoadOptions['env']): Promise<LoadedConfig> {
-  let text: string
+  const path = resolve(file)
+  let content: Buffer
   try {
-    text = (await readBounded(file, LARGEST_BYTES)).toString('utf8')
+    content = await readBounded(file, LARGEST_BYTES)
   } catch (cause) {
-    if (cause instanceof TooLarge) return { diagnostics: [{ severity: 'error', ...TOO_LARGE }], secretFiles: [] }
-    const why =
-      errnoOf(cause) === 'ENOENT' ? 'There is no such file.' : `Reading it failed: ${errnoOf(cause) ?? 'unknown'}.`
-    const detail = `${file}: ${why} Name the configuration by --config or PALETTE_BACKUP_CONFIG.`
-    return { diagnostics: [{ severity: 'error', summary: 'Configuration cannot be read', detail }], secretFiles: [] }
+    const problem = cause instanceof TooLarge ? TOO_LARGE : explainUnreadable(file, errnoOf(cause))
+    return { diagnostics: [{ severity: 'error', ...problem }], files: new Map([[path, NO_CONTENT]]) }
   }
-  return await loadConfig(text, { file, env })
+  const loaded = await loadConfig(content.toString('utf8'), { file, env })
+  return { ...loaded, files: new Map([...loaded.files, [path, digestOf(content)]]) }
+}
+
+function explainUnreadable(file: string, errno: string | undefined): { summary: string; detail: string } {
+  const why = errno === 'ENOENT' ? 'There is no such file.' : `Reading it failed: ${errno ?? 'unknown'}.`
+  const detail = `${file}: ${why} Name the configuration by --config or PALETTE_BACKUP_CONFIG.`
+  return { summary: 'Configuration cannot be read', detail }
 }

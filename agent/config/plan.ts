@@ -62,6 +62,11 @@ export function formatPlan({ from, to, changes }: Plan): string {
   ].join('\n')
 }
 
+/** One line for each change, without values. */
+export function summarizeChanges({ changes }: Plan): string[] {
+  return changes.map(({ address, action }) => `${SIGNS[action]} ${address}`)
+}
+
 function addresses({ palette, locations, policies }: Config): Map<string, Attributes> {
   const { mongodb, mongodbOverrides, kubernetes, api, ...provider } = palette
   const parts: [string, Attributes][] = [

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
 /** Larger than what was asked for. */
@@ -15,4 +16,16 @@ export async function readBounded(file: string, limit: number): Promise<Buffer> 
     size += bytesRead
   }
   throw new TooLarge(`${file} is larger than ${limit} bytes`)
+}
+
+/** What a file holds, told from anything else it could hold: SHA-256 of its bytes, hexadecimal. */
+export function digestOf(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+/** In place of a digest, for what cannot be read or is too large. */
+export const NO_CONTENT = 'none'
+
+export async function readDigest(file: string, limit: number): Promise<string> {
+  return await readBounded(file, limit).then(digestOf, () => NO_CONTENT)
 }

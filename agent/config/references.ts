@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { errnoOf } from '../core/errors.ts'
 import { isReference, type Reference } from './attributes.ts'
 import type { Path } from './document.ts'
-import { readBounded, TooLarge } from './read-bounded.ts'
+import { digestOf, NO_CONTENT, readBounded, TooLarge } from './read-bounded.ts'
 import type { Reporter } from './reporter.ts'
 
 /** A value of the file with a text in place of every reference. */
@@ -22,8 +22,8 @@ export interface ReferenceSources {
 
 export interface ResolvedReferences<T> {
   readonly value: Resolved<T>
-  /** Absolute paths of the files that were named, readable or not. */
-  readonly files: readonly string[]
+  /** Digest of what was read, by absolute path, of every file that was named. */
+  readonly files: ReadonlyMap<string, string>
 }
 
 const LARGEST_BYTES = 1024 * 1024
@@ -34,13 +34,19 @@ export async function resolveReferences<T>(
   sources: ReferenceSources,
   report: Reporter,
 ): Promise<ResolvedReferences<T>> {
-  const files = new Set<string>()
+  const files = new Map<string, string>()
+  /** Each file is read once: two attributes must not see it before and after a change. */
+  const reading = new Map<string, Promise<SecretFile>>()
   const walk = async (part: unknown, path: Path): Promise<unknown> => {
     if (isReference(part)) {
       if ('$env' in part) return readVariable(part.$env, path, sources, report)
       const file = resolve(dirname(sources.configFile), part.$file)
-      files.add(file)
-      return await readSecretFile(file, path, report)
+      const read = reading.get(file) ?? readSecretFile(file)
+      reading.set(file, read)
+      const { text, digest, problem } = await read
+      files.set(file, digest)
+      if (problem) report.error({ path, at: 'key', ...problem })
+      return text
     }
     if (Array.isArray(part)) return await Promise.all(part.map((item, index) => walk(item, [...path, index])))
     if (typeof part !== 'object' || part === null) return part
@@ -50,7 +56,7 @@ export async function resolveReferences<T>(
   }
   // The walk keeps the shape and replaces nothing but references.
   const resolved = (await walk(value, [])) as Resolved<T>
-  return { value: resolved, files: [...files].sort() }
+  return { value: resolved, files }
 }
 
 function readVariable(name: string, path: Path, { env }: ReferenceSources, report: Reporter): string {
@@ -61,18 +67,28 @@ function readVariable(name: string, path: Path, { env }: ReferenceSources, repor
   return ''
 }
 
+interface SecretFile {
+  /** Empty when there is a problem. */
+  readonly text: string
+  readonly digest: string
+  readonly problem?: { readonly summary: string; readonly detail: string }
+}
+
 /** Without the newline that editors and `echo` leave at the end. */
-async function readSecretFile(file: string, path: Path, report: Reporter): Promise<string> {
-  const problem = (summary: string, detail: string): string => {
-    report.error({ path, at: 'key', summary, detail })
-    return ''
-  }
+async function readSecretFile(file: string): Promise<SecretFile> {
+  const refuse = (summary: string, detail: string, digest = NO_CONTENT): SecretFile => ({
+    text: '',
+    digest,
+    problem: { summary, detail },
+  })
   try {
-    const text = (await readBounded(file, LARGEST_BYTES)).toString('utf8').replace(/\r?\n$/, '')
-    return text === '' ? problem('File is empty', `${file} holds nothing.`) : text
+    const content = await readBounded(file, LARGEST_BYTES)
+    const text = content.toString('utf8').replace(/\r?\n$/, '')
+    const digest = digestOf(content)
+    return text === '' ? refuse('File is empty', `${file} holds nothing.`, digest) : { text, digest }
   } catch (cause) {
-    if (cause instanceof TooLarge) return problem('File too large', `${file} is larger than 1 MiB.`)
-    return problem('File cannot be read', `${file}: ${explainErrno(errnoOf(cause))}.`)
+    if (cause instanceof TooLarge) return refuse('File too large', `${file} is larger than 1 MiB.`)
+    return refuse('File cannot be read', `${file}: ${explainErrno(errnoOf(cause))}.`)
   }
 }
 

@@ -1,11 +1,10 @@
-import { resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import { hasErrors } from '../core/diagnostics.ts'
 import { toFailure } from '../core/errors.ts'
 import type { Config } from './config.ts'
 import type { LoadedConfig } from './load.ts'
-import { changedLocations, planChanges } from './plan.ts'
+import { changedLocations, planChanges, summarizeChanges } from './plan.ts'
 import { FileWatcher } from './watcher.ts'
 
 export interface ReloadOutcome {
@@ -13,13 +12,16 @@ export interface ReloadOutcome {
   readonly at: string
   readonly outcome: 'applied' | 'unchanged' | 'refused'
   readonly diagnostics: readonly Diagnostic[]
+  /** What was applied, or would have been: `+ backup_policy.nightly`. */
+  readonly changes?: readonly string[]
 }
 
 export interface ReloaderOptions {
-  readonly file: string
   readonly clock: Clock
   /** The configuration in force. */
   readonly initial: Config
+  /** What it was read from, as `load` tells it. */
+  readonly files: ReadonlyMap<string, string>
   readonly load: () => Promise<LoadedConfig>
   /** The last word before a configuration is applied: errors among the diagnostics refuse it. */
   readonly check: (
@@ -31,6 +33,8 @@ export interface ReloaderOptions {
   readonly apply: (next: Config) => void
   /** Every outcome, whoever asked for the reload. */
   readonly onReport: (report: ReloadOutcome) => void
+  /** How often files are looked at where no event tells of a change. */
+  readonly pollMs?: number
 }
 
 /** One path for every door: a changed file, a signal and a request all come here, and one after the other. */
@@ -39,16 +43,20 @@ export class Reloader {
   readonly #watcher: FileWatcher
   readonly #stop = new AbortController()
   #current: Config
+  #files: ReadonlyMap<string, string>
   #queue: Promise<unknown> = Promise.resolve()
 
   constructor(options: ReloaderOptions) {
     this.#options = options
     this.#current = options.initial
-    this.#watcher = new FileWatcher({ clock: options.clock, onChange: async () => void (await this.reload()) })
+    this.#files = options.files
+    const { clock, pollMs } = options
+    const onChange = async () => void (await this.reload())
+    this.#watcher = new FileWatcher({ clock, onChange, ...(pollMs === undefined ? {} : { pollMs }) })
   }
 
   async start(): Promise<void> {
-    await this.#watcher.start(this.#watched(this.#current.secretFiles))
+    await this.#watcher.start(this.#files)
   }
 
   /** Reads the file now. Resolves with what came of it. */
@@ -66,31 +74,29 @@ export class Reloader {
 
   async #reload(): Promise<ReloadOutcome> {
     const { clock, onReport } = this.#options
-    const { outcome, diagnostics } = await this.#attempt().catch((thrown: unknown) => failed(thrown))
-    const report = { at: clock.now().toISOString(), outcome, diagnostics }
+    const result = await this.#attempt().catch((thrown: unknown) => failed(thrown))
+    const report = { at: clock.now().toISOString(), ...result }
     onReport(report)
     return report
   }
 
   async #attempt(): Promise<Omit<ReloadOutcome, 'at'>> {
     const { load, check, apply } = this.#options
-    const { config: next, diagnostics, secretFiles } = await load()
+    const { config: next, diagnostics, files } = await load()
     // Of a refused file, too: what is missing may be the content of a file it names.
-    await this.#watcher.watch(this.#watched([...secretFiles, ...this.#current.secretFiles]))
+    await this.#watcher.watch(files, this.#files.keys())
     if (!next) return { outcome: 'refused', diagnostics }
     const plan = planChanges(this.#current, next)
     if (plan.changes.length === 0 && next.digest === this.#current.digest) return { outcome: 'unchanged', diagnostics }
+    const changes = summarizeChanges(plan)
     const found = await check(next, changedLocations(plan), this.#stop.signal)
     const all = [...diagnostics, ...found]
-    if (hasErrors(found) || this.#stop.signal.aborted) return { outcome: 'refused', diagnostics: all }
+    if (hasErrors(found) || this.#stop.signal.aborted) return { outcome: 'refused', diagnostics: all, changes }
     apply(next)
     this.#current = next
-    await this.#watcher.watch(this.#watched(next.secretFiles))
-    return { outcome: 'applied', diagnostics: all }
-  }
-
-  #watched(secretFiles: readonly string[]): string[] {
-    return [...new Set([resolve(this.#options.file), ...secretFiles])]
+    this.#files = files
+    await this.#watcher.watch(files)
+    return { outcome: 'applied', diagnostics: all, changes }
   }
 }
 

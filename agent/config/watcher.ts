@@ -1,15 +1,18 @@
-import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import type { Clock } from '../core/clock.ts'
 import { MIB } from '../core/units.ts'
-import { readBounded } from './read-bounded.ts'
+import { readDigest } from './read-bounded.ts'
 
 /** What is larger is refused anyway. */
 const LARGEST_BYTES = MIB
 
 /** After a change, the time within which more of the same change is waited for: editors write in several steps. */
 const SETTLE_MS = 100
+
+/** So often a look is put off by a file that goes on changing: in all, half a second. */
+const MOST_ROUNDS = 4
 
 /** Filesystems without change events (NFS, some overlays) are looked at so often. */
 const POLL_MS = 15_000
@@ -28,8 +31,8 @@ export interface WatcherOptions {
 export class FileWatcher {
   readonly #options: WatcherOptions
   readonly #stop = new AbortController()
-  /** Digest of each watched file's content at the last look; undefined before the first. */
-  #seen: ReadonlyMap<string, string | undefined> = new Map()
+  /** Digest of each watched file's content, as it was last read or looked at. */
+  #seen: ReadonlyMap<string, string> = new Map()
   #watcher: FSWatcher | undefined
   #work: Promise<void> | undefined
   #settling = false
@@ -39,28 +42,39 @@ export class FileWatcher {
     this.#options = options
   }
 
-  async start(files: readonly string[]): Promise<void> {
+  async start(files: ReadonlyMap<string, string>): Promise<void> {
     await this.watch(files)
     this.#polling = this.#poll()
   }
 
-  /** Watches these files instead. What is new among them is told once: it may have changed since it was last read. */
-  async watch(files: readonly string[]): Promise<void> {
+  /**
+   * Watches these files instead, whose content is known by its digest: any other one is told, be it there already.
+   * Of the others it goes on with what it knows.
+   */
+  async watch(files: ReadonlyMap<string, string>, others: Iterable<string> = []): Promise<void> {
     if (this.#stop.signal.aborted) return
-    const known = foldersOf([...this.#seen.keys()])
-    const folders = foldersOf(files)
-    const before = this.#watcher
-    const isNew = files.some((file) => !this.#seen.has(file))
-    this.#seen = new Map(files.map((file) => [file, this.#seen.get(file)]))
-    if (!before || folders.size !== known.size || [...folders].some((folder) => !known.has(folder))) {
-      // Links are not followed: the swap of ..data, which replaces all files of a volume at once, is an event itself.
-      this.#watcher = watch([...folders], { depth: 0, ignoreInitial: true, followSymlinks: false })
-        .on('all', () => void this.#touched())
-        // A folder that cannot be watched is still looked at every so often.
-        .on('error', () => undefined)
-      await before?.close()
+    const known = foldersOf(this.#seen)
+    const kept = [...others].map((file): [string, string] => [file, this.#seen.get(file) ?? ''])
+    this.#seen = new Map([...kept, ...files])
+    const folders = foldersOf(this.#seen)
+    if (!this.#watcher || folders.size !== known.size || [...folders].some((folder) => !known.has(folder))) {
+      await this.#watchFolders([...folders])
     }
-    if (isNew) void this.#touched()
+    // What changed since it was read, and before it was watched, made no event.
+    void this.#touched()
+  }
+
+  async #watchFolders(folders: readonly string[]): Promise<void> {
+    const before = this.#watcher
+    // Links are not followed: the swap of ..data, which replaces all files of a volume at once, is an event itself.
+    const next = watch([...folders], { depth: 0, ignoreInitial: true, followSymlinks: false })
+      .on('all', () => void this.#touched())
+      // A folder that cannot be watched is still looked at every so often.
+      .on('error', () => undefined)
+    this.#watcher = next
+    // Until then nothing would be seen; after an abort it never comes.
+    await once(next, 'ready', { signal: this.#stop.signal }).catch(() => undefined)
+    await before?.close()
   }
 
   /** Resolves when nothing is watched and nothing is being told any more. */
@@ -88,10 +102,24 @@ export class FileWatcher {
     const goesOn = await slept(clock, SETTLE_MS, this.#stop.signal)
     this.#settling = false
     if (!goesOn) return
-    const content = await contentDigests([...this.#seen.keys()])
-    if ([...content].every(([file, digest]) => digest === this.#seen.get(file))) return
-    this.#seen = new Map([...this.#seen.keys()].map((file) => [file, content.get(file)]))
+    const looked = this.#seen
+    const now = await this.#settled(await contentDigests(looked))
+    // Read anew meanwhile: what is watched now will be looked at again.
+    if (looked !== this.#seen || isSame(now, looked)) return
+    this.#seen = now
     await onChange()
+  }
+
+  /** Waits, within bounds, for a file that is still being written: half of one may be valid. */
+  async #settled(first: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
+    let content = first
+    for (let round = 0; round < MOST_ROUNDS && !isSame(content, this.#seen); round += 1) {
+      if (!(await slept(this.#options.clock, SETTLE_MS, this.#stop.signal))) break
+      const next = await contentDigests(content)
+      if (isSame(next, content)) break
+      content = next
+    }
+    return content
   }
 }
 
@@ -104,16 +132,16 @@ async function slept(clock: Clock, ms: number, signal: AbortSignal): Promise<boo
   }
 }
 
-function foldersOf(files: readonly string[]): Set<string> {
-  return new Set(files.map((file) => dirname(file)))
+function isSame(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
+  return one.size === other.size && [...one].every(([file, digest]) => digest === other.get(file))
 }
 
-/** A file that cannot be read has a content, too: none. */
-async function contentDigests(files: readonly string[]): Promise<Map<string, string>> {
+function foldersOf(files: ReadonlyMap<string, string>): Set<string> {
+  return new Set([...files.keys()].map((file) => dirname(file)))
+}
+
+async function contentDigests(files: ReadonlyMap<string, string>): Promise<Map<string, string>> {
   const digests = new Map<string, string>()
-  for (const file of files) {
-    const content = await readBounded(file, LARGEST_BYTES).catch(() => undefined)
-    digests.set(file, content ? createHash('sha256').update(content).digest('hex') : 'none')
-  }
+  for (const file of files.keys()) digests.set(file, await readDigest(file, LARGEST_BYTES))
   return digests
 }

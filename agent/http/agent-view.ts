@@ -85,4 +85,6 @@ export interface ReloadReport {
   readonly at: string
   readonly outcome: 'applied' | 'unchanged' | 'refused'
   readonly diagnostics: readonly Diagnostic[]
+  /** What was applied, or would have been: `+ backup_policy.nightly`. */
+  readonly changes?: readonly string[]
 }

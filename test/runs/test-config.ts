@@ -50,7 +50,6 @@ export function testConfig(changes: Partial<Config> = {}): Config {
       },
     ],
     policies: [testPolicy()],
-    secretFiles: [],
     ...changes,
   }
 }

@@ -18,6 +18,24 @@ export function checkNames({ resource }: ConfigFileValue, report: Reporter): voi
   }
 }
 
+/**
+ * A file that ends before its policies is valid in every other way, and would end all backups: that there are to be
+ * none must be written.
+ */
+export function requirePolicies(written: unknown, report: Reporter): boolean {
+  const resource = memberOf(written, 'resource')
+  if (memberOf(resource, 'backup_policy')) return true
+  const detail = 'Nothing would be backed up. Declare a backup_policy; if that is meant, write backup_policy: {}.'
+  report.error({ path: ['resource', 'backup_policy'], at: 'key', summary: 'No backup policy', detail })
+  return false
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined
+}
+
 /** What is declared and does nothing is most likely forgotten. */
 export function warnOfUnused({ resource }: ConfigFileValue, report: Reporter): void {
   const policies = Object.values(resource.backup_policy)
