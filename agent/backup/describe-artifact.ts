@@ -24,7 +24,7 @@ export function describeArtifact(
     stored_sha256: after.sha256,
   }
   if (facts.source === 'mongodb') {
-    const { serverVersion, featureCompatibilityVersion: fcv, consistency, databases, collections } = facts
+    const { serverVersion, featureCompatibilityVersion: fcv, consistency, member, databases, collections } = facts
     return {
       source: 'mongodb',
       ...packed,
@@ -32,6 +32,7 @@ export function describeArtifact(
         server_version: serverVersion,
         ...(fcv === undefined ? {} : { feature_compatibility_version: fcv }),
         consistency,
+        ...(member ? { member } : {}),
         databases: [...databases],
         collections: [...collections],
       },

@@ -21,6 +21,8 @@ export const InFlightRecord = z.object({
   leftovers: z.array(z.object({ key: z.string(), handle: z.string() })),
   /** Ids of backups of the same policy whose deletion was begun. */
   deleting: z.array(z.string()).exactOptional(),
+  /** What the source has changed where it reads and must put back; a text of its own. */
+  receipts: z.array(z.string()).default([]),
 })
 export type InFlightRecord = Readonly<z.infer<typeof InFlightRecord>>
 
@@ -47,6 +49,7 @@ export class InFlight {
   readonly #startedAt: string
   readonly #leftovers: Leftover[] = []
   #deleting: readonly string[] = []
+  readonly #receipts = new Set<string>()
   readonly #ended = new AbortController()
   #writing: Promise<void> = Promise.resolve()
   #beating: Promise<void> = Promise.resolve()
@@ -73,9 +76,19 @@ export class InFlight {
     await this.#write()
   }
 
-  /** Removes the record: nothing of this run is left that only the record knows. */
+  async addReceipt(receipt: string): Promise<void> {
+    this.#receipts.add(receipt)
+    await this.#write()
+  }
+
+  async removeReceipt(receipt: string): Promise<void> {
+    if (this.#receipts.delete(receipt)) await this.#write()
+  }
+
+  /** Removes the record, unless something is left that only the record knows: then the sweep of another run needs it. */
   async close(signal: AbortSignal): Promise<void> {
     await this.stop()
+    if (this.#receipts.size > 0) return
     await this.#location.delete(this.#key, { signal })
   }
 
@@ -114,6 +127,7 @@ export class InFlight {
       heartbeat_at: clock.now().toISOString(),
       leftovers: [...this.#leftovers],
       ...(this.#deleting.length > 0 ? { deleting: [...this.#deleting] } : {}),
+      receipts: [...this.#receipts],
     }
     await this.#location.put(this.#key, replayable(Buffer.from(`${JSON.stringify(record)}\n`)), { signal })
   }

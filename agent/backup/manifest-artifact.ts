@@ -42,6 +42,8 @@ const Collection = z.strictObject({
     .regex(/^sip128:[0-9a-f]{32}$/)
     .optional()
     .describe('Over the documents in any order'),
+  from: Instant.optional().describe('When its reading began, where it was not read at the instant of the others'),
+  to: Instant.optional().describe('When its reading ended'),
 })
 
 const Consistency = z.strictObject({
@@ -52,6 +54,13 @@ const Consistency = z.strictObject({
   reason: z.string().optional().describe('Why it is not a snapshot'),
 })
 
+const Member = z.strictObject({
+  host: z.string(),
+  role: z
+    .enum(['primary', 'secondary', 'hidden', 'standalone', 'router'])
+    .describe('hidden: a secondary that serves nobody else; router: a mongos'),
+})
+
 const MongodbArtifact = z.strictObject({
   source: z.literal('mongodb'),
   ...packed,
@@ -59,6 +68,7 @@ const MongodbArtifact = z.strictObject({
     server_version: z.string(),
     feature_compatibility_version: z.string().optional(),
     consistency: Consistency,
+    member: Member.optional().describe('The server that was read'),
     databases: z.array(Name),
     collections: z.array(Collection),
   }),

@@ -4,7 +4,7 @@ import type { FailureData } from '../core/errors.ts'
 import { Failure, failureData, toFailure } from '../core/errors.ts'
 import type { Emit, RunResult } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
-import type { Source, SourceArtifact } from '../sources/source.ts'
+import type { Receipts, Source, SourceArtifact, SourceFacts } from '../sources/source.ts'
 import { createBackupId } from './backup-id.ts'
 import { isWhole } from './describe-artifact.ts'
 import type { InFlightRecord, Owner } from './in-flight.ts'
@@ -71,9 +71,10 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     const alive = (): StoreSession[] => sessions.filter((session) => !session.failed)
     if (alive().length === 0) throw nowhere(sessions)
     emit({ type: 'run.stage', runId, stage: 'read' })
-    const missing = await readSources(options, async (artifact) => {
+    const missing = await readSources(options, receiptsIn(alive()), async (artifact) => {
       artifacts.push(await storeArtifact(artifact, alive(), options))
       for (const message of artifact.warnings()) warn(message)
+      tellConsistency(artifact.facts(), options)
       if (alive().length === 0) throw nowhere(sessions)
     })
     for (const { message } of missing) warn(message)
@@ -98,12 +99,13 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
 /** Gives why those that may be missing are. */
 async function readSources(
   options: BackupOptions,
+  receipts: Receipts,
   store: (artifact: SourceArtifact) => Promise<void>,
 ): Promise<readonly Failure[]> {
   const missing: Failure[] = []
   for (const [index, source] of options.sources.entries()) {
     try {
-      for await (const artifact of source.read(progressTo(options))) await store(artifact)
+      for await (const artifact of source.read({ ...progressTo(options), receipts })) await store(artifact)
     } catch (thrown) {
       if (index === 0 || options.signal.aborted) throw thrown
       missing.push(toFailure(thrown, `reading ${source.name}`))
@@ -121,6 +123,29 @@ function progressTo({ emit, runId, signal, clock }: BackupOptions): Parameters<S
       if (now - lastMs < 250) return
       lastMs = now
       emit({ type: 'run.progress', runId, ...progress })
+    },
+  }
+}
+
+function tellConsistency(facts: SourceFacts, { emit, runId, policy }: BackupOptions): void {
+  if (facts.source !== 'mongodb') return
+  const { consistency, member } = facts
+  const { level, reason } = consistency
+  emit({
+    ...{ type: 'source.read', runId, policy: policy.name, source: facts.source, consistency: level },
+    ...(reason === undefined ? {} : { reason }),
+    ...(member ? { member: `${member.role} ${member.host}` } : {}),
+  })
+}
+
+/** Remembered in every location that can; one is enough for another run to find it. */
+function receiptsIn(sessions: readonly StoreSession[]): Receipts {
+  return {
+    async add(receipt) {
+      await Promise.any(sessions.map((session) => session.addReceipt(receipt)))
+    },
+    async remove(receipt) {
+      await Promise.allSettled(sessions.map((session) => session.removeReceipt(receipt)))
     },
   }
 }

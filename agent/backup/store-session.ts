@@ -49,8 +49,11 @@ export class StoreSession {
   /** Cleans up after dead runs and puts this run on record. */
   prepare(warn: (message: string) => void): Promise<void> {
     return this.#step('prepare', async () => {
-      const { clusterName, isDead, signal } = this.#options
-      const swept = await sweep(this.location, { clusterName, isDead, signal })
+      const { clusterName, isDead, signal, sources } = this.#options
+      const release = async (receipt: string): Promise<void> => {
+        await sources.find((source) => source.release)?.release?.(receipt, { signal })
+      }
+      const swept = await sweep(this.location, { clusterName, isDead, signal, release })
       for (const problem of swept.problems) warn(problem)
       const { runId, emit } = this.#options
       const { objectsDeleted: objects, problems } = swept
@@ -58,6 +61,14 @@ export class StoreSession {
       this.#opened = true
       await this.#inFlight.open()
     })
+  }
+
+  addReceipt(receipt: string): Promise<void> {
+    return this.#inFlight.addReceipt(receipt)
+  }
+
+  removeReceipt(receipt: string): Promise<void> {
+    return this.#inFlight.removeReceipt(receipt)
   }
 
   /** Stores one artifact and resolves with the size the location confirmed; rejects with the location's failure. */

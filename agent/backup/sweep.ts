@@ -9,6 +9,8 @@ export interface SweepOptions {
   readonly clusterName: string
   /** Whether the process that wrote the record is gone for certain. */
   readonly isDead: (record: InFlightRecord) => boolean
+  /** Puts back what a dead run had changed at the source; absent: such records are left for who can. */
+  readonly release?: ((receipt: string) => Promise<void>) | undefined
   readonly signal: AbortSignal
 }
 
@@ -36,6 +38,8 @@ export async function sweep(location: Location, options: SweepOptions): Promise<
         problems.push(`${entry.key} in ${location.name} is not a record this program can read; it was left alone`)
       } else if (options.isDead(record.data)) {
         objectsDeleted += await sweepRun(location, record.data, options)
+        if (record.data.receipts.length > 0 && !options.release) continue
+        for (const receipt of record.data.receipts) await options.release?.(receipt)
         await location.delete(entry.key, options)
         runsSwept += 1
       }

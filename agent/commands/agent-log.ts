@@ -14,6 +14,19 @@ export function logEvents(logger: Logger): Emit {
       case 'run.warning':
         logger.warn({ run: event.runId, warning: event.message }, 'run warning')
         break
+      case 'source.read': {
+        const { runId: run, policy, source, consistency, reason, member } = event
+        const fields = {
+          run,
+          policy,
+          source,
+          consistency,
+          ...(reason ? { reason } : {}),
+          ...(member ? { member } : {}),
+        }
+        logger[consistency === 'none' ? 'warn' : 'info'](fields, 'source read')
+        break
+      }
       case 'location.stored': {
         const { runId: run, policy, location, backupId: backup, complete, storedBytes } = event
         logger.info({ run, policy, location, backup, complete, storedBytes }, 'backup stored')

@@ -59,5 +59,11 @@ export function openSource(config: Config, policy: PolicyConfig, settings: Sourc
   if (!mongodb) {
     throw new Failure('provider.palette.mongodb is not set', { code: 'config', hint: 'Give the uri of the MongoDB.' })
   }
-  return createMongodbSource({ ...settings, mongodb, databases: policy.includeDatabases })
+  const { includeDatabases: databases, maxBytesPerSecond, extendSnapshotWindow } = policy
+  return createMongodbSource({
+    ...settings,
+    ...{ mongodb, databases },
+    ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+    ...(extendSnapshotWindow === undefined ? {} : { extendSnapshotWindow }),
+  })
 }

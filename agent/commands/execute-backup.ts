@@ -8,6 +8,7 @@ import { openLocations, openSource, reportUsage } from './compose.ts'
 import { requirePolicy } from './configuration.ts'
 import type { CommandContext } from './context.ts'
 import { isDead, thisOwner } from './owner.ts'
+import { repeatReading } from './repeat-reading.ts'
 
 export interface BackupRequest {
   readonly config: Config
@@ -43,7 +44,6 @@ export async function executeBackup(request: BackupRequest, context: CommandCont
   return outcome
 }
 
-/** A source that ran out of its snapshot is read once more without one, and the manifest says so. */
 async function attempt(request: BackupRequest, runId: string, context: CommandContext): Promise<BackupOutcome> {
   const { config, emit } = request
   const { clock, signal, toolVersion } = context
@@ -68,10 +68,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
         emit,
         signal,
       })
-    const first = await run()
-    if (first.result !== 'failed' || !first.failure?.retryable || first.failure.code !== 'snapshot_lost') return first
-    emit({ type: 'run.warning', runId, message: `${first.failure.message}; reading again without a snapshot` })
-    return await run('the snapshot was lost while it was read: the server keeps too short a history')
+    return await repeatReading(run, { runId, emit, context })
   } catch (thrown) {
     const failure = toFailure(thrown, `backing up with policy ${request.policy}`)
     const result = signal.aborted ? 'cancelled' : 'failed'

@@ -34,6 +34,9 @@ export function progressPrinter({ stderr, clock }: CommandContext): (event: RunE
         stderr.write(bar(stage, event, clock.monotonicMs() - startedMs))
         shown = true
         return
+      case 'source.read':
+        if (event.consistency === 'none') line(`Warning: the data is not of one instant: ${event.reason}`)
+        return
       case 'run.warning':
         return line(`Warning: ${event.message}`)
       case 'location.stored':

@@ -57,8 +57,10 @@ function formatManifest(manifest: Manifest, locations: readonly string[]): strin
   return `${lines.join('\n')}\n`
 }
 
-function formatMongodb({ consistency, server_version, collections }: MongodbManifestArtifact['mongodb']): string[] {
-  const at = consistency.level === 'snapshot' ? `at ${consistency.at}` : `none: ${consistency.reason}`
+function formatMongodb(facts: MongodbManifestArtifact['mongodb']): string[] {
+  const { consistency, member, server_version, collections } = facts
+  const { level, at, from, to, reason } = consistency
+  const instant = level === 'snapshot' ? `snapshot at ${at}` : `none (${reason}); read from ${from} to ${to}`
   const rows = collections.map((one) => [
     `  ${one.database}.${one.collection}`,
     one.type,
@@ -66,8 +68,8 @@ function formatMongodb({ consistency, server_version, collections }: MongodbMani
     formatBytes(one.bytes),
   ])
   return [
-    `  server       MongoDB ${server_version}`,
-    `  consistency  ${at}`,
+    `  server       MongoDB ${server_version}${member ? `, ${member.role} ${member.host}` : ''}`,
+    `  consistency  ${instant}`,
     '',
     formatTable(['  COLLECTION', 'TYPE', 'DOCUMENTS', 'SIZE'], rows).trimEnd(),
   ]

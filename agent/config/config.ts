@@ -145,6 +145,10 @@ export interface PolicyConfig {
   readonly includeClusterResources: 'auto' | 'always' | 'never'
   /** For `always`; absent: those that Palette's chart uses. */
   readonly namespaces?: readonly string[]
+  /** Bytes of documents; absent: no limit. */
+  readonly maxBytesPerSecond?: number
+  /** Seconds; absent: not touched. */
+  readonly extendSnapshotWindow?: number
   readonly compressionLevel: number
 }
 

@@ -234,6 +234,19 @@ const BackupPolicy = z.strictObject({
     .boolean()
     .default(false)
     .describe('Let Secrets go unencrypted to an FTP server without TLS, where anybody on the way can read them'),
+  max_bytes_per_second: z
+    .int()
+    .min(65_536)
+    .optional()
+    .describe('Bytes of documents read from MongoDB in a second at most; default: as fast as it goes'),
+  extend_snapshot_window: z
+    .int()
+    .min(301)
+    .max(86_400)
+    .optional()
+    .describe(
+      'Seconds of history that the member is told to keep while it is read (minSnapshotHistoryWindowInSeconds), put back afterwards; costs it cache; default: what it keeps anyway',
+    ),
   compression_level: z.int().min(1).max(19).default(1).describe('zstd level: 1 is fastest, 19 is smallest'),
 })
 

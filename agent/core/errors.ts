@@ -9,6 +9,7 @@
  * - `damaged`      what was read is not what was written
  * - `unsupported`  the other side, or a newer format, needs something this program cannot do
  * - `snapshot_lost` the server no longer has the instant that was being read
+ * - `source_changed` the member or the collection that was being read is gone: read again from the start
  * - `cancelled`    somebody asked to stop
  * - `refused`      a safety rule of this program said no
  * - `unavailable`  the other side answered that it cannot now (throttling, 5xx, election)
@@ -24,6 +25,7 @@ export const ERROR_CODES = [
   'damaged',
   'unsupported',
   'snapshot_lost',
+  'source_changed',
   'cancelled',
   'refused',
   'unavailable',

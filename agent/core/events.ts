@@ -48,6 +48,18 @@ export type RunEvent =
       readonly totalBytes?: number
       readonly documents: number
     }
+  /** A source was read to its end; how far it is from one instant. */
+  | {
+      readonly type: 'source.read'
+      readonly runId: string
+      readonly policy: string
+      readonly source: 'mongodb'
+      readonly consistency: 'snapshot' | 'none'
+      /** Why it is no snapshot. */
+      readonly reason?: string
+      /** `host:port` and what it is in its replica set. */
+      readonly member?: string
+    }
   | { readonly type: 'run.warning'; readonly runId: string; readonly message: string }
   /** A backup was stored in a location, read back, and its manifest written. */
   | {

@@ -54,6 +54,15 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     totalBytes: count.exactOptional(),
     documents: count,
   }),
+  z.object({
+    type: z.literal('source.read'),
+    ...run,
+    policy: z.string(),
+    source: z.literal('mongodb'),
+    consistency: z.enum(['snapshot', 'none']),
+    reason: z.string().exactOptional(),
+    member: z.string().exactOptional(),
+  }),
   z.object({ type: z.literal('run.warning'), ...run, message: z.string() }),
   z.object({
     type: z.literal('location.stored'),

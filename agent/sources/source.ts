@@ -22,8 +22,16 @@ export interface MongodbFacts {
   /** Feature compatibility version, where the server tells it. */
   readonly featureCompatibilityVersion?: string
   readonly consistency: Consistency
+  readonly member?: MemberFacts
   readonly databases: readonly string[]
   readonly collections: readonly CollectionFacts[]
+}
+
+/** Who was read. `hidden`: a secondary that serves nobody else; `router`: a mongos, whose members are its own business. */
+export interface MemberFacts {
+  /** `host:port`. */
+  readonly host: string
+  readonly role: 'primary' | 'secondary' | 'hidden' | 'standalone' | 'router'
 }
 
 export interface Consistency {
@@ -48,6 +56,9 @@ export interface CollectionFacts {
   readonly crc64: string
   /** Over the documents in any order: `sip128:` and 32 hexadecimal digits (archive/document-digest.ts). */
   readonly digest: string
+  /** ISO 8601, UTC: when its reading began and ended, where it was not read at the instant of the others. */
+  readonly from?: string
+  readonly to?: string
 }
 
 /** One object that a source produces. `body` can be read once. */
@@ -77,6 +88,16 @@ export interface ReadOptions {
   readonly onProgress?: (progress: SourceProgress) => void
 }
 
+/** Remembers, where a crash cannot forget it, what a source has changed and must put back. */
+export interface Receipts {
+  add(receipt: string): Promise<void>
+  remove(receipt: string): Promise<void>
+}
+
+export interface SourceReadOptions extends ReadOptions {
+  readonly receipts?: Receipts
+}
+
 export interface RestoreOptions extends ReadOptions {
   /** Databases of the artifact to put back; each is dropped first. Default: all. */
   readonly databases?: readonly string[]
@@ -96,7 +117,9 @@ export interface RestoreOutcome {
 export interface Source<Facts extends SourceFacts = SourceFacts> {
   readonly name: Facts['source']
   /** Connects, checks what was asked for and yields artifacts one after another; ends connections when done. */
-  read(options: ReadOptions): AsyncIterable<SourceArtifact<Facts>>
+  read(options: SourceReadOptions): AsyncIterable<SourceArtifact<Facts>>
+  /** Puts back what a run that died had changed and remembered. */
+  release?(receipt: string, options: ReadOptions): Promise<void>
   /** Puts the unpacked bytes of one artifact back. The caller has proven the artifact before. */
   restore(body: AsyncIterable<Uint8Array>, options: RestoreOptions): Promise<RestoreOutcome>
   /** Reads an unpacked artifact to its end and proves it: format, every document, counts and checksums. */

@@ -35,6 +35,8 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
       includeDatabases: raw.include_databases,
       includeClusterResources,
       ...(raw.namespaces === undefined ? {} : { namespaces: raw.namespaces }),
+      ...(raw.max_bytes_per_second === undefined ? {} : { maxBytesPerSecond: raw.max_bytes_per_second }),
+      ...(raw.extend_snapshot_window === undefined ? {} : { extendSnapshotWindow: raw.extend_snapshot_window }),
       compressionLevel: raw.compression_level,
     }
   })

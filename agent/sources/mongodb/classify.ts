@@ -7,6 +7,14 @@ const AUTHENTICATION_FAILED = 18
 const UNAUTHORIZED = 13
 const ATLAS_AUTHENTICATION = 8000
 const SNAPSHOT_TOO_OLD = 239
+const CURSOR_NOT_FOUND = 43
+const NAMESPACE_NOT_FOUND = 26
+const QUERY_PLAN_KILLED = 175
+const SNAPSHOT_UNAVAILABLE = 246
+/** A collection that was dropped or renamed under a cursor. */
+const COLLECTION_GONE: readonly unknown[] = [NAMESPACE_NOT_FOUND, CURSOR_NOT_FOUND, QUERY_PLAN_KILLED]
+/** NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange, ShutdownInProgress. */
+const MEMBER_LOST: readonly unknown[] = [10107, 13435, 13436, 189, 11600, 11602, 91]
 
 /** For whatever the driver says about a connection string: its message may quote it, and with it the password. */
 export function malformedUri(): Failure {
@@ -27,6 +35,24 @@ export function mongodbFailure(cause: unknown, doing: string): Failure {
     cause,
     ...(hint === undefined ? {} : { hint }),
   })
+}
+
+/** Whether the error may mean that the collection is no longer there. */
+export function isCollectionGone(thrown: unknown): boolean {
+  return thrown instanceof MongoServerError && COLLECTION_GONE.includes(thrown.code)
+}
+
+/**
+ * An error in the middle of reading. What was read until then came from a member or a catalog that is no more: nothing
+ * else may be added to it, but the whole may be read again (`source_changed`).
+ */
+export function readingFailure(cause: unknown, doing: string): Failure {
+  const changed =
+    cause instanceof MongoNetworkError ||
+    (cause instanceof MongoServerError &&
+      [...COLLECTION_GONE, ...MEMBER_LOST, SNAPSHOT_UNAVAILABLE].includes(cause.code))
+  if (!changed) return mongodbFailure(cause, doing)
+  return new Failure(`${doing}: ${reasonOf(cause)}`, { code: 'source_changed', retryable: true, cause })
 }
 
 interface Verdict {

@@ -2,11 +2,18 @@ import type { Db, Document, MongoClient } from 'mongodb'
 import { Binary, BSON } from 'mongodb'
 import { Failure } from '../../core/errors.ts'
 import type { ArchiveMetadata } from './archive/format.ts'
+import { ask, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
 
 /** One collection of the source with all that is needed to make it again. */
 export interface CollectionInfo extends ArchiveMetadata {
   /** Bytes of its documents, as the server estimates; 0 where it does not say. */
   readonly sizeBytes: number
+  /** Average bytes of a document, where the server says. */
+  readonly documentBytes?: number
+  /** Identity of the collection, 32 hexadecimal digits; views and old servers have none. */
+  readonly uuid?: string
+  /** A time series whose buckets are in no collection of their own (MongoDB 8.3). */
+  readonly rawData?: boolean
   readonly capped: boolean
 }
 
@@ -20,9 +27,13 @@ export interface DatabaseChoice {
 }
 
 /** Those of the wanted databases that exist. A missing one is an error: a typo must not become an empty backup. */
-export async function chooseDatabases(client: MongoClient, wanted: readonly string[]): Promise<DatabaseChoice> {
-  const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true })
-  const existing = databases.map(({ name }) => name)
+export async function chooseDatabases(
+  client: MongoClient,
+  wanted: readonly string[],
+  reading: Reading,
+): Promise<DatabaseChoice> {
+  const { databases } = await ask(client.db('admin'), { listDatabases: 1, nameOnly: true }, reading)
+  const existing: readonly string[] = databases.map(({ name }: Document) => String(name))
   const missing = wanted.filter((name) => !existing.includes(name))
   const unknown = missing.filter((name) => !OPTIONAL_DATABASES.includes(name))
   if (unknown.length > 0) {
@@ -35,31 +46,55 @@ export async function chooseDatabases(client: MongoClient, wanted: readonly stri
   return { databases: wanted.filter((name) => existing.includes(name)), absent: missing }
 }
 
-/** Every collection, view and time series of a database, largest first. */
-export async function takeInventory(db: Db): Promise<CollectionInfo[]> {
-  // Values keep their BSON types, so that options come out of the archive as they went in.
-  const cursor = db.listCollections({}, { nameOnly: false, promoteValues: false })
+/**
+ * Every collection, view and time series of a database. Of `system.*` only `system.js` is data of the database: its
+ * views are listed one by one, buckets belong to their time series, profiles and the rest are the server's own.
+ */
+export async function takeInventory(db: Db, reading: Reading): Promise<CollectionInfo[]> {
+  const found = await listCollections(db, reading)
+  const names = new Set(found.map(({ name }) => name))
   const collections: CollectionInfo[] = []
-  for await (const found of cursor) {
-    const name = String(found.name)
+  for (const { name, type, options, info } of found) {
     if (name.startsWith('system.') && name !== 'system.js') continue
-    const type = typeOf(String(found.type))
-    const indexes = type === 'view' ? [] : await listIndexes(db, name)
+    const indexes = type === 'view' ? [] : await listIndexes(db, name, reading)
+    const uuid = uuidOf(info)
+    const identity = uuid === undefined ? {} : { uuid }
     const metadata = BSON.EJSON.stringify(
-      {
-        options: found['options'] ?? {},
-        indexes,
-        ...uuidOf(found['info']),
-        collectionName: name,
-        type,
-      },
+      { options, indexes, ...identity, collectionName: name, type },
       { relaxed: false },
     )
-    const sizeBytes = type === 'view' ? 0 : await estimateSize(db, name)
-    const capped = isCapped(found['options'])
-    collections.push({ database: db.databaseName, collection: name, type, metadata, sizeBytes, capped })
+    const size = type === 'view' ? { sizeBytes: 0 } : await estimateSize(db, name, reading)
+    const rawData = type === 'timeseries' && !names.has(`system.buckets.${name}`)
+    collections.push({
+      ...{ database: db.databaseName, collection: name, type, metadata, capped: isCapped(options) },
+      ...identity,
+      ...size,
+      ...(rawData ? { rawData } : {}),
+    })
   }
-  return collections.sort((a, b) => b.sizeBytes - a.sizeBytes)
+  return collections
+}
+
+interface Listed {
+  readonly name: string
+  readonly type: CollectionInfo['type']
+  readonly options: Document
+  readonly info: unknown
+}
+
+async function listCollections(db: Db, { session, signal }: Reading): Promise<Listed[]> {
+  const found: Listed[] = []
+  // Values keep their BSON types, so that options come out of the archive as they went in.
+  const settings = { promoteValues: false, comment: COMMENT, maxTimeMS: QUESTION_MS, session, signal }
+  for await (const one of db.listCollections({}, { ...settings, nameOnly: false })) {
+    found.push({
+      name: String(one.name),
+      type: typeOf(String(one.type)),
+      options: one['options'] ?? {},
+      info: one['info'],
+    })
+  }
+  return found
 }
 
 function isCapped(options: unknown): boolean {
@@ -71,22 +106,28 @@ function typeOf(type: string): CollectionInfo['type'] {
 }
 
 /** Without `ns`, which old servers add, newer ones refuse, and the archive says anyway. */
-async function listIndexes(db: Db, collection: string): Promise<Document[]> {
-  const indexes = await db.collection(collection).listIndexes({ promoteValues: false }).toArray()
+async function listIndexes(db: Db, collection: string, { session }: Reading): Promise<Document[]> {
+  const settings = { promoteValues: false, comment: COMMENT, maxTimeMS: QUESTION_MS, session }
+  const indexes = await db.collection(collection).listIndexes(settings).toArray()
   return indexes.map(({ ns: _, ...index }) => index)
 }
 
-function uuidOf(info: unknown): { uuid?: string } {
+function uuidOf(info: unknown): string | undefined {
   const uuid = typeof info === 'object' && info !== null && 'uuid' in info ? info.uuid : undefined
-  return uuid instanceof Binary ? { uuid: Buffer.from(uuid.value()).toString('hex') } : {}
+  return uuid instanceof Binary ? Buffer.from(uuid.value()).toString('hex') : undefined
 }
 
 /** An estimate for the order of reading and for progress: the backup does without it where the server refuses. */
-async function estimateSize(db: Db, collection: string): Promise<number> {
+async function estimateSize(
+  db: Db,
+  collection: string,
+  reading: Reading,
+): Promise<Pick<CollectionInfo, 'sizeBytes' | 'documentBytes'>> {
   try {
-    const { size } = await db.command({ collStats: collection })
-    return Number(size) || 0
+    const { size, avgObjSize } = await ask(db, { collStats: collection }, reading)
+    const documentBytes = Number(avgObjSize) || 0
+    return { sizeBytes: Number(size) || 0, ...(documentBytes > 0 ? { documentBytes } : {}) }
   } catch {
-    return 0
+    return { sizeBytes: 0 }
   }
 }

@@ -1,22 +1,28 @@
-import type { ClientSession, MongoClient } from 'mongodb'
 import type { MongodbConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { CollectionFacts, Consistency, MongodbFacts, ReadOptions, Source, SourceArtifact } from '../source.ts'
+import { throwIfAborted } from '../../core/errors.ts'
+import type { MongodbFacts, ReadOptions, Source, SourceArtifact, SourceReadOptions } from '../source.ts'
+import { ArchiveArtifact } from './archive-artifact.ts'
 import { mongodbFailure } from './classify.ts'
-import { connect } from './connect.ts'
+import { connect, connectToMember } from './connect.ts'
+import type { ExtendedWindow } from './history-window.ts'
+import { extendWindow, parseReceipt, putBack } from './history-window.ts'
 import { inspectArchive } from './inspect.ts'
-import type { CollectionInfo, DatabaseChoice } from './inventory.ts'
-import { chooseDatabases, takeInventory } from './inventory.ts'
-import { readArchive } from './read-archive.ts'
+import type { OpenMember } from './open-member.ts'
+import { openMember } from './open-member.ts'
+import { planReading } from './read-plan.ts'
+import { openSession } from './reading-session.ts'
 import { restoreArchive } from './restore-archive.ts'
-import type { ReadPoint } from './snapshot.ts'
-import { chooseReadPoint } from './snapshot.ts'
 
 export interface MongodbSourceOptions {
   readonly mongodb: MongodbConfig
   readonly databases: readonly string[]
-  /** `false`: do not try to read everything at one instant; the text says why, for the manifest. */
+  /** Do not try to read everything at one instant; the text says why, for the manifest. */
   readonly withoutSnapshot?: string
+  /** Bytes of documents; default: as fast as it goes. */
+  readonly maxBytesPerSecond?: number
+  /** History that the member is asked to keep while it is read, in seconds; default: what it keeps anyway. */
+  readonly extendSnapshotWindow?: number
   readonly toolVersion: string
   readonly clock: Clock
 }
@@ -26,6 +32,7 @@ export function createMongodbSource(options: MongodbSourceOptions): Source<Mongo
   return {
     name: 'mongodb',
     read: (readOptions) => read(options, readOptions),
+    release: (receipt, readOptions) => release(options.mongodb, receipt, readOptions),
     restore: (body, restoreOptions) => restoreArchive(options.mongodb, body, restoreOptions),
     inspect: (body, readOptions) => inspectArchive(body, readOptions),
   }
@@ -33,130 +40,53 @@ export function createMongodbSource(options: MongodbSourceOptions): Source<Mongo
 
 async function* read(
   options: MongodbSourceOptions,
-  readOptions: ReadOptions,
+  readOptions: SourceReadOptions,
 ): AsyncGenerator<SourceArtifact<MongodbFacts>> {
-  await using connection = await connect(options.mongodb, readOptions.signal)
-  const { client } = connection
-  // Not causally consistent: such a session may not name an instant of its own.
-  const session = client.startSession({ causalConsistency: false })
+  const { signal, onProgress = () => undefined, receipts } = readOptions
+  const { clock, toolVersion, databases, withoutSnapshot, maxBytesPerSecond, extendSnapshotWindow } = options
+  await using member = await openMember(options.mongodb, signal)
+  const { client, facts, notes } = member
+  const replicated = facts.role !== 'standalone' && facts.role !== 'router'
+  const wanted = replicated && withoutSnapshot === undefined ? extendSnapshotWindow : undefined
+  const window = await extended(member, wanted, receipts)
+  await using kept = openSession(client, clock)
+  const reading = { session: kept.session, signal }
   try {
-    const plan = await prepare(client, session, options)
-    yield new ArchiveArtifact(client, session, plan, options, readOptions)
-  } finally {
-    await session.endSession().catch(() => undefined)
-  }
-}
-
-interface Plan {
-  readonly choice: DatabaseChoice
-  readonly collections: readonly CollectionInfo[]
-  readonly readPoint: ReadPoint
-  readonly serverVersion: string
-  readonly featureCompatibilityVersion: string | undefined
-}
-
-async function prepare(client: MongoClient, session: ClientSession, options: MongodbSourceOptions): Promise<Plan> {
-  try {
-    const { version } = await client.db('admin').command({ buildInfo: 1 })
-    const choice = await chooseDatabases(client, options.databases)
-    const inventories: CollectionInfo[][] = []
-    for (const name of choice.databases) inventories.push(await takeInventory(client.db(name)))
-    const collections = inventories.flat().sort((a, b) => b.sizeBytes - a.sizeBytes)
-    const readPoint = options.withoutSnapshot
-      ? { reason: options.withoutSnapshot }
-      : await chooseReadPoint(client, session, collections, String(version))
-    const featureCompatibilityVersion = await readFcv(client)
-    return { choice, collections, readPoint, serverVersion: String(version), featureCompatibilityVersion }
-  } catch (thrown) {
-    throw mongodbFailure(thrown, 'looking at what MongoDB holds')
-  }
-}
-
-/** Needs a right that an external MongoDB may not give. */
-async function readFcv(client: MongoClient): Promise<string | undefined> {
-  try {
-    const reply = await client.db('admin').command({ getParameter: 1, featureCompatibilityVersion: 1 })
-    const version: unknown = reply['featureCompatibilityVersion']?.version
-    return typeof version === 'string' ? version : undefined
-  } catch {
-    return undefined
-  }
-}
-
-class ArchiveArtifact implements SourceArtifact<MongodbFacts> {
-  readonly name = 'mongodb.archive'
-  readonly body: AsyncIterable<Uint8Array>
-  readonly #plan: Plan
-  readonly #collections: CollectionFacts[] = []
-  #span: { readonly from: Date; readonly to: Date } | undefined
-
-  constructor(
-    client: MongoClient,
-    session: ClientSession,
-    plan: Plan,
-    { toolVersion, clock }: MongodbSourceOptions,
-    { onProgress = () => undefined }: ReadOptions,
-  ) {
-    this.#plan = plan
-    const { collections, readPoint, serverVersion } = plan
-    const onCollection = (facts: CollectionFacts): void => void this.#collections.push(facts)
-    const archive = readArchive({
-      client,
-      session,
-      collections,
-      readPoint,
-      serverVersion,
-      toolVersion,
-      onProgress,
-      onCollection,
+    const plan = await planReading(client, reading, {
+      ...{ databases, replicated },
+      ...(withoutSnapshot === undefined ? {} : { withoutSnapshot }),
     })
-    this.body = this.#timed(archive, clock)
-  }
-
-  facts(): MongodbFacts {
-    if (!this.#span) throw new Error('facts asked for before the archive had ended')
-    const { serverVersion, featureCompatibilityVersion, choice } = this.#plan
-    return {
-      source: 'mongodb',
-      serverVersion,
-      ...(featureCompatibilityVersion === undefined ? {} : { featureCompatibilityVersion }),
-      consistency: this.#consistency(this.#span),
-      databases: choice.databases,
-      collections: [...this.#collections].sort(byNamespace),
-    }
-  }
-
-  warnings(): readonly string[] {
-    const { choice, collections, readPoint } = this.#plan
-    const apart = readPoint.exceptCapped ? collections.filter(({ capped }) => capped) : []
-    return [
-      ...choice.absent.map((name) => `database ${name} does not exist and is not in the backup`),
-      ...apart.map(
-        ({ database, collection }) =>
-          `${database}.${collection} is capped: this server cannot read it at the instant of the others`,
-      ),
-    ]
-  }
-
-  #consistency({ from, to }: { readonly from: Date; readonly to: Date }): Consistency {
-    const { at, reason } = this.#plan.readPoint
-    const span = { from: from.toISOString(), to: to.toISOString() }
-    if (at) return { level: 'snapshot', at: at.toISOString(), ...span }
-    return { level: 'none', ...span, reason: reason ?? 'no snapshot was asked for' }
-  }
-
-  async *#timed(archive: AsyncIterable<Uint8Array>, clock: Clock): AsyncGenerator<Uint8Array> {
-    const from = clock.now()
-    yield* archive
-    this.#span = { from, to: clock.now() }
+    const problem = window.problem === undefined ? [] : [window.problem]
+    yield new ArchiveArtifact({
+      ...{ client, reading, plan, member: facts, notes: [...notes, ...problem], toolVersion, clock, onProgress },
+      ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+    })
+  } finally {
+    // What cannot be put back now stays on record, and the next run does it.
+    await window.putBack().catch(() => undefined)
   }
 }
 
-function byNamespace(a: CollectionFacts, b: CollectionFacts): number {
-  return compare(a.database, b.database) || compare(a.collection, b.collection)
+async function extended(
+  { client, facts }: OpenMember,
+  seconds: number | undefined,
+  receipts: SourceReadOptions['receipts'],
+): Promise<ExtendedWindow> {
+  if (seconds === undefined) return { putBack: () => Promise.resolve() }
+  return extendWindow(client.db('admin'), facts.host, seconds, receipts)
 }
 
-function compare(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
+async function release(mongodb: MongodbConfig, text: string, { signal }: ReadOptions): Promise<void> {
+  const receipt = parseReceipt(text)
+  const doing = `putting the snapshot window of ${receipt.host} back`
+  try {
+    await using set = await connect(mongodb, signal, { readPreference: 'primaryPreferred' })
+    await using member = await connectToMember(mongodb, receipt.host, set, signal, {
+      readPreference: 'secondaryPreferred',
+    })
+    await putBack(member.client.db('admin'), receipt)
+  } catch (thrown) {
+    throwIfAborted(signal, doing)
+    throw mongodbFailure(thrown, doing)
+  }
 }

@@ -1,13 +1,20 @@
-import type { ClientSession, Db, Document, Timestamp } from 'mongodb'
+import type { Db, Document, Timestamp } from 'mongodb'
 import { Long } from 'mongodb'
-import { MIB } from '../../core/units.ts'
+import { HOUR_MS, MIB } from '../../core/units.ts'
 import type { CursorReply } from './cursor-reply.ts'
 import { documentsOf, readCursorReply } from './cursor-reply.ts'
+import { CLEANUP_MS, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
+import type { Pace } from './pace.ts'
 
 /** Bytes a batch should have: larger ones gain nothing and cost memory here and cache on the server. */
 const BATCH_BYTES = 2 * MIB
 const FIRST_BATCH_DOCUMENTS = 101
 const LARGEST_BATCH_DOCUMENTS = 100_000
+/**
+ * Time that the server may work for one cursor, all its batches together (MongoDB manual, cursor.maxTimeMS): only a limit
+ * for what everybody has forgotten. A batch that does not come at all ends with the connection.
+ */
+const CURSOR_WORK_MS = 6 * HOUR_MS
 
 export interface RawBatch {
   /** Stored bytes of each document; views into the reply. */
@@ -16,29 +23,40 @@ export interface RawBatch {
   readonly bytes: number
 }
 
-export interface RawFindOptions {
-  readonly session: ClientSession
+export interface RawFindOptions extends Reading {
+  readonly pace: Pace
   readonly readConcern?: Document
+  /** Average size of the documents, where it is known: for the size of the first batch. */
+  readonly documentBytes?: number
+  /** Read the buckets of a time series that has no collection for them (MongoDB 8.3). */
+  readonly rawData?: boolean
 }
 
 /**
  * All documents of a collection as the bytes the server stores, a batch at a time. The next batch is on its way while
  * one is being worked on. Written on `find` and `getMore` (MongoDB manual, "Database Commands") because the driver's
  * cursor looks into every document even when it is asked for raw ones, which costs four fifths of the time.
+ *
+ * The cursor does not time out by itself, so that a location may be slow; it lives as long as its session, which is
+ * refreshed while the run lives and ends half an hour after it (MongoDB manual, "Session Idle Timeout").
  */
 export async function* rawFind(db: Db, collection: string, options: RawFindOptions): AsyncGenerator<RawBatch> {
-  const { session, readConcern } = options
+  const { readConcern, documentBytes, rawData, pace, signal } = options
   const find = {
     find: collection,
-    batchSize: FIRST_BATCH_DOCUMENTS,
-    noCursorTimeout: false,
+    batchSize: documentBytes ? Math.min(FIRST_BATCH_DOCUMENTS, batchSize(documentBytes, pace)) : FIRST_BATCH_DOCUMENTS,
+    noCursorTimeout: true,
+    maxTimeMS: CURSOR_WORK_MS,
+    ...(rawData && { rawData }),
     ...(readConcern && { readConcern }),
   }
-  let reply = await command(db, find, session)
+  let reply = await command(db, find, options)
   let id = reply.id
+  let next: Promise<CursorReply> | undefined
   try {
     while (id !== 0n) {
-      const next = command(db, getMore(collection, id, reply), session)
+      await pace.spend(reply.bytes, signal)
+      next = command(db, getMore(collection, id, reply, pace), options)
       // It is awaited below; if the consumer throws first, its outcome does not matter any more.
       next.catch(() => undefined)
       if (reply.count > 0) yield batchOf(reply)
@@ -47,37 +65,47 @@ export async function* rawFind(db: Db, collection: string, options: RawFindOptio
     }
     if (reply.count > 0) yield batchOf(reply)
   } finally {
-    if (id !== 0n) await killCursor(db, collection, id, session)
+    if (id !== 0n) {
+      await next?.catch(() => undefined)
+      await killCursor(db, collection, id, options)
+    }
   }
 }
 
 /** The cluster time a snapshot read was made at: proof that the server really gave one. */
-export async function probeSnapshot(
-  db: Db,
-  collection: string,
-  session: ClientSession,
-): Promise<Timestamp | undefined> {
-  const find = { find: collection, limit: 1, singleBatch: true, readConcern: { level: 'snapshot' } }
-  return (await command(db, find, session)).atClusterTime
+export async function probeSnapshot(db: Db, collection: string, reading: Reading): Promise<Timestamp | undefined> {
+  const find = {
+    find: collection,
+    limit: 1,
+    singleBatch: true,
+    readConcern: { level: 'snapshot' },
+    maxTimeMS: QUESTION_MS,
+  }
+  return (await command(db, find, reading)).atClusterTime
 }
 
-async function command(db: Db, body: Document, session: ClientSession): Promise<CursorReply> {
-  const reply = await db.command({ ...body, comment: 'palette-backup' }, { session, raw: true })
+async function command(db: Db, body: Document, { session, signal }: Reading): Promise<CursorReply> {
+  const reply = await db.command({ ...body, comment: COMMENT }, { session, signal, raw: true })
   return readCursorReply(reply['cursor'])
 }
 
-function getMore(collection: string, id: bigint, last: CursorReply): Document {
+function getMore(collection: string, id: bigint, last: CursorReply, pace: Pace): Document {
   const average = last.count === 0 ? 0 : last.bytes / last.count
-  const wanted = average === 0 ? FIRST_BATCH_DOCUMENTS : Math.round(BATCH_BYTES / average)
-  const batchSize = Math.min(Math.max(wanted, 1), LARGEST_BATCH_DOCUMENTS)
-  return { getMore: Long.fromBigInt(id), collection, batchSize }
+  const size = average === 0 ? FIRST_BATCH_DOCUMENTS : batchSize(average, pace)
+  return { getMore: Long.fromBigInt(id), collection, batchSize: size }
+}
+
+function batchSize(documentBytes: number, pace: Pace): number {
+  const wanted = Math.round(pace.batchBytes(BATCH_BYTES) / documentBytes)
+  return Math.min(Math.max(wanted, 1), LARGEST_BATCH_DOCUMENTS)
 }
 
 function batchOf(reply: CursorReply): RawBatch {
   return { documents: documentsOf(reply), count: reply.count, bytes: reply.bytes }
 }
 
-async function killCursor(db: Db, collection: string, id: bigint, session: ClientSession): Promise<void> {
-  // The server ends idle cursors by itself; failing to help must not hide why we leave.
-  await db.command({ killCursors: collection, cursors: [Long.fromBigInt(id)] }, { session }).catch(() => undefined)
+async function killCursor(db: Db, collection: string, id: bigint, { session }: Reading): Promise<void> {
+  const kill = { killCursors: collection, cursors: [Long.fromBigInt(id)], comment: COMMENT }
+  // The server ends them with the session; failing to help must not hide why we leave.
+  await db.command(kill, { session, signal: AbortSignal.timeout(CLEANUP_MS) }).catch(() => undefined)
 }

@@ -1,12 +1,11 @@
-import type { ClientSession, MongoClient } from 'mongodb'
+import type { MongoClient } from 'mongodb'
+import type { Clock } from '../../core/clock.ts'
 import type { CollectionFacts, SourceProgress } from '../source.ts'
-import { Crc64, formatCrc64 } from './archive/crc64.ts'
-import { DocumentDigest } from './archive/document-digest.ts'
-import { dataCollection } from './archive/format.ts'
 import { ArchiveWriter } from './archive/writer.ts'
-import { mongodbFailure } from './classify.ts'
 import type { CollectionInfo } from './inventory.ts'
-import { rawFind } from './raw-cursor.ts'
+import type { Reading } from './operation.ts'
+import type { Pace } from './pace.ts'
+import { readCollection } from './read-collection.ts'
 import type { ReadPoint } from './snapshot.ts'
 
 /** Collections read side by side: one is worked on while the server prepares the next batch of the other. */
@@ -14,14 +13,18 @@ const PARALLEL_COLLECTIONS = 2
 
 export interface ArchiveSource {
   readonly client: MongoClient
-  readonly session: ClientSession
+  readonly reading: Reading
   readonly collections: readonly CollectionInfo[]
   readonly readPoint: ReadPoint
   readonly serverVersion: string
   readonly toolVersion: string
+  readonly pace: Pace
+  readonly clock: Clock
   readonly onProgress: (progress: SourceProgress) => void
   /** Told of every collection once it has been read to its end. */
   readonly onCollection: (facts: CollectionFacts) => void
+  /** Something the operator should know although the reading goes on. */
+  readonly onNote: (note: string) => void
 }
 
 /** The archive of the given collections as a stream. When the reader of the stream leaves, the cursors are closed. */
@@ -35,86 +38,41 @@ export async function* readArchive(source: ArchiveSource): AsyncGenerator<Uint8A
     },
     source.collections,
   )
-  const reading = readAll(source, writer).then(
+  // Ends what is on its way when one collection fails or nobody wants the rest.
+  const over = new AbortController()
+  const signal = AbortSignal.any([source.reading.signal, over.signal])
+  const inside = { ...source, reading: { ...source.reading, signal } }
+  const reading = readAll(inside, writer, over).then(
     () => writer.finish(),
     (thrown) => writer.fail(thrown),
   )
   try {
     yield* writer.chunks()
   } finally {
+    over.abort()
     await reading
   }
 }
 
-async function readAll(source: ArchiveSource, writer: ArchiveWriter): Promise<void> {
+async function readAll(source: ArchiveSource, writer: ArchiveWriter, over: AbortController): Promise<void> {
   const waiting = [...source.collections]
   const meter = new Meter(source)
-  let failed = false
+  let first: { readonly thrown: unknown } | undefined
   const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next && !failed; next = waiting.shift()) {
-      await readCollection(source, next, writer, meter, () => failed)
+    for (let next = waiting.shift(); next && !first; next = waiting.shift()) {
+      await readCollection(source, next, writer, (bytes, documents) => meter.add(bytes, documents))
     }
   }
-  const workers = Array.from({ length: PARALLEL_COLLECTIONS }, () =>
-    worker().catch((thrown) => {
-      failed = true
-      throw thrown
-    }),
+  await Promise.all(
+    Array.from({ length: PARALLEL_COLLECTIONS }, () =>
+      worker().catch((thrown) => {
+        // The other one is aborted for this: its failure tells nothing.
+        first ??= { thrown }
+        over.abort()
+      }),
+    ),
   )
-  const settled = await Promise.allSettled(workers)
-  for (const one of settled) if (one.status === 'rejected') throw one.reason
-}
-
-async function readCollection(
-  { client, session, readPoint, onCollection }: ArchiveSource,
-  { database, collection, type, capped }: CollectionInfo,
-  writer: ArchiveWriter,
-  meter: Meter,
-  isOver: () => boolean,
-): Promise<void> {
-  const crc = new Crc64()
-  const digest = new DocumentDigest()
-  const sink = {
-    update(run: Uint8Array): void {
-      crc.update(run)
-      digest.update(run)
-    },
-  }
-  const stored = dataCollection(collection, type)
-  let documents = 0
-  let bytes = 0
-  if (type !== 'view') {
-    try {
-      for await (const batch of rawFind(client.db(database), stored, {
-        session,
-        ...readConcernFor(readPoint, capped),
-      })) {
-        if (isOver()) return
-        writer.segment(database, stored, batch.documents, sink)
-        documents += batch.count
-        bytes += batch.bytes
-        meter.add(batch.bytes, batch.count)
-        await writer.room()
-      }
-    } catch (thrown) {
-      throw mongodbFailure(thrown, `reading ${database}.${collection}`)
-    }
-  }
-  writer.end(database, stored, crc.digest())
-  onCollection({
-    database,
-    collection,
-    type,
-    documents,
-    bytes,
-    crc64: formatCrc64(crc.digest()),
-    digest: digest.digest(),
-  })
-}
-
-function readConcernFor({ readConcern, exceptCapped }: ReadPoint, capped: boolean): Pick<ReadPoint, 'readConcern'> {
-  if (capped && exceptCapped) return { readConcern: { level: 'majority' } }
-  return readConcern ? { readConcern } : {}
+  if (first) throw first.thrown
 }
 
 class Meter {

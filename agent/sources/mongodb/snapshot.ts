@@ -1,7 +1,8 @@
-import type { ClientSession, Document, MongoClient } from 'mongodb'
+import type { Document, MongoClient } from 'mongodb'
 import { MongoServerError, type Timestamp } from 'mongodb'
 import { dataCollection } from './archive/format.ts'
 import type { CollectionInfo } from './inventory.ts'
+import type { Reading } from './operation.ts'
 import { probeSnapshot } from './raw-cursor.ts'
 
 /** MongoDB manual, "Read Concern snapshot": capped collections. */
@@ -24,7 +25,7 @@ export interface ReadPoint {
  */
 export async function chooseReadPoint(
   client: MongoClient,
-  session: ClientSession,
+  reading: Reading,
   collections: readonly CollectionInfo[],
   serverVersion: string,
 ): Promise<ReadPoint> {
@@ -32,7 +33,7 @@ export async function chooseReadPoint(
   if (!first) return { reason: 'there is no collection to read' }
   let at: Timestamp | undefined
   try {
-    at = await probeSnapshot(client.db(first.database), dataCollection(first.collection, first.type), session)
+    at = await probeSnapshot(client.db(first.database), dataCollection(first.collection, first.type), reading)
   } catch (thrown) {
     if (!(thrown instanceof MongoServerError)) throw thrown
     return { reason: `the server refuses snapshot reads: ${thrown.message}` }
@@ -43,4 +44,9 @@ export async function chooseReadPoint(
     at: new Date(at.t * 1000),
     exceptCapped: Number.parseInt(serverVersion, 10) < SNAPSHOT_OF_CAPPED_SINCE,
   }
+}
+
+/** Without an instant, at least nothing that an election may take back (MongoDB manual, "Read Concern majority"). */
+export function withoutInstant(reason: string, replicated: boolean): ReadPoint {
+  return { reason, ...(replicated ? { readConcern: { level: 'majority' } } : {}) }
 }

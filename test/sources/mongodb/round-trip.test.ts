@@ -113,7 +113,8 @@ describe('the MongoDB source', () => {
   it('fails when a connection breaks in the middle, and leaves no cursor', async () => {
     const source = await seeded()
     source.faults.closeAt(3)
-    expect(await errorOf(backUp(source.uri))).toMatchObject({ name: 'Failure' })
+    expect(await errorOf(backUp(source.uri))).toMatchObject({ code: 'source_changed', retryable: true })
+    expect([source.openCursors(), source.openSessions()]).toEqual([0, 0])
   })
 
   it('tells a lost snapshot apart, so that the run can begin again without one', async () => {
@@ -126,7 +127,8 @@ describe('the MongoDB source', () => {
     const source = await seeded()
     const controller = new AbortController()
     const reading = backUp(source.uri, { signal: controller.signal, onFirstChunk: () => controller.abort() })
-    expect(await errorOf(reading)).toMatchObject({ name: 'Failure' })
+    expect(await errorOf(reading)).toMatchObject({ code: 'cancelled' })
+    expect([source.openCursors(), source.openSessions()]).toEqual([0, 0])
   })
 })
 

@@ -1,7 +1,9 @@
 import type { Batch, Cursors } from './cursors.ts'
 import type { Fields } from './encode.ts'
+import type { Member, Membership } from './membership.ts'
 import type { Retries } from './retries.ts'
 import type { Account, ScramConversation } from './scram.ts'
+import type { Sessions } from './sessions.ts'
 import type { Store } from './store.ts'
 import type { Request } from './wire.ts'
 
@@ -9,6 +11,9 @@ import type { Request } from './wire.ts'
 export interface Settings {
   /** Absent for a standalone. */
   readonly setName: string | undefined
+  readonly membership: Membership | undefined
+  /** This member of it. */
+  readonly member: Member | undefined
   /** `host:port` under which the member knows itself. */
   readonly address: string
   readonly version: string
@@ -28,6 +33,7 @@ export interface Context {
   readonly store: Store
   readonly cursors: Cursors
   readonly retries: Retries
+  readonly sessions: Sessions
   readonly connection: ConnectionState
 }
 

@@ -21,6 +21,8 @@ export interface CursorQuery {
   /** Documents in all; 0 or absent for no limit. */
   readonly limit?: number
   readonly noTimeout?: boolean
+  /** The session it was opened in. */
+  readonly session?: string
 }
 
 interface Cursor extends CursorQuery {
@@ -85,6 +87,15 @@ export class Cursors {
       this.#open.delete(id)
       throw error
     }
+  }
+
+  clear(): void {
+    this.#open.clear()
+  }
+
+  /** What a session opened goes with it. MongoDB manual, endSessions. */
+  killOf(sessions: readonly string[]): void {
+    for (const [id, { session }] of this.#open) if (session && sessions.includes(session)) this.#open.delete(id)
   }
 
   kill(id: bigint): boolean {

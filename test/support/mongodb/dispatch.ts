@@ -13,6 +13,7 @@ import type { Batch } from './cursors.ts'
 import { encode, replyEnd } from './encode.ts'
 import { CommandError, notPlayed } from './errors.ts'
 import { InjectedFailure } from './faults.ts'
+import { requireReadable, requireWritable } from './membership.ts'
 import { snapshotTime } from './snapshot.ts'
 import { type Request, replyHeader } from './wire.ts'
 
@@ -29,6 +30,8 @@ const fieldsCommands = new Map<string, FieldsCommand>(
   }),
 )
 
+const WRITES = new Set([...Object.keys(definitionCommands), 'insert', 'update', 'delete'])
+
 const batchCommands = new Map<string, BatchCommand>(
   Object.entries({ ...catalogBatchCommands, ...readBatchCommands, ...aggregateCommands }),
 )
@@ -37,6 +40,8 @@ const batchCommands = new Map<string, BatchCommand>(
 export function serve(request: Request, context: Context): readonly Buffer[] {
   try {
     requireAuthentication(request.name, context)
+    requireState(request, context)
+    context.sessions.use(request)
     if ('autocommit' in request.fields) throw notPlayed('a transaction')
     // Refuses the read concern where the command does not take it.
     snapshotTime(request, context)
@@ -49,6 +54,12 @@ export function serve(request: Request, context: Context): readonly Buffer[] {
   } catch (error) {
     return errorReply(request, error, context)
   }
+}
+
+/** Writes go to a primary, reads to whoever holds the data. MongoDB manual, Replica Set Read and Write Semantics. */
+function requireState({ name }: Request, { settings }: Context): void {
+  if (WRITES.has(name)) requireWritable(settings.member)
+  if (batchCommands.has(name) || WRITES.has(name)) requireReadable(settings.member)
 }
 
 /** What a failing command answers. MongoDB manual, Database Commands, "Response". */

@@ -29,6 +29,8 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
   10334: 'BSONObjectTooLarge',
   11000: 'DuplicateKey',
   11600: 'InterruptedAtShutdown',
+  11602: 'InterruptedDueToReplStateChange',
+  13436: 'NotPrimaryOrSecondary',
 }
 
 /** A command that fails: becomes `{ ok: 0, errmsg, code, codeName }`. */

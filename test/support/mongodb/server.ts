@@ -5,8 +5,10 @@ import { Cursors } from './cursors.ts'
 import { collectionOf, errorReply, serve } from './dispatch.ts'
 import { encode } from './encode.ts'
 import { type FaultOutcome, Faults } from './faults.ts'
+import { type Member, Membership } from './membership.ts'
 import { Retries } from './retries.ts'
 import type { Account } from './scram.ts'
+import { Sessions } from './sessions.ts'
 import { Store } from './store.ts'
 import { type Request, requests } from './wire.ts'
 
@@ -28,6 +30,8 @@ export interface MongodbOptions {
   readonly standalone?: boolean
   /** Default: a 7.0. */
   readonly version?: string
+  /** The set it is a member of, and the documents it shares with the others; see `startReplicaSet`. */
+  readonly joins?: { readonly membership: Membership; readonly member: Member; readonly store: Store }
 }
 
 interface SeenRequest {
@@ -44,12 +48,18 @@ export interface MongodbDouble extends AsyncDisposable {
   readonly port: number
   readonly store: Store
   readonly faults: Faults
+  /** Called with every command before it is served, for what happens at a moment of the test's choice. */
+  onCommand: ((name: string, collection: string | undefined) => void) | undefined
   /** Names of the last commands, oldest first. */
   readonly commands: readonly string[]
   /** The last commands with what they asked for. */
   readonly requests: readonly SeenRequest[]
   openCursors(): number
+  /** Sessions that clients have used and not ended. */
+  openSessions(): number
   openConnections(): number
+  /** Cuts all connections; with them goes every cursor. */
+  hangUp(): void
   /** Ends all connections; resolves when nothing is left. */
   stop(): Promise<void>
 }
@@ -60,10 +70,11 @@ export interface MongodbDouble extends AsyncDisposable {
  */
 export async function startMongodb(options: MongodbOptions = {}): Promise<MongodbDouble> {
   const host = options.host ?? '127.0.0.1'
-  const store = new Store()
+  const store = options.joins?.store ?? new Store()
   const faults = new Faults()
   const cursors = new Cursors(store)
   const retries = new Retries()
+  const sessions = new Sessions()
   const seen: SeenRequest[] = []
   const names: string[] = []
   const sockets = new Set<Socket>()
@@ -75,12 +86,13 @@ export async function startMongodb(options: MongodbOptions = {}): Promise<Mongod
     connections += 1
     const connection: ConnectionState = { id: connections, authenticated: false, conversation: undefined }
     if (!settings) return
-    const context: Context = { settings, store, cursors, retries, connection }
+    const context: Context = { settings, store, cursors, retries, sessions, connection }
     const ended = converse(socket, context, faults, remember).finally(() => open.delete(socket))
     open.set(socket, ended)
   }
   const remember = (request: Request): void => {
     const { name, database, fields } = request
+    double.onCommand?.(name, collectionOf(request))
     names.push(name)
     seen.push({ name, database, collection: collectionOf(request), fields })
     if (names.length > MOST_REMEMBERED) names.shift()
@@ -95,24 +107,32 @@ export async function startMongodb(options: MongodbOptions = {}): Promise<Mongod
   })
   const port = await listen(server, options.port ?? 0, host)
   settings = settingsOf(options, `${host}:${port}`)
-  seedOwnDatabases(store, settings)
+  if (!options.joins || options.joins.member.id === 0) seedOwnDatabases(store, settings)
+  const hangUp = (): void => {
+    for (const socket of sockets) socket.destroy()
+    cursors.clear()
+  }
   const stop = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    for (const socket of sockets) socket.destroy()
+    hangUp()
     await Promise.all([closed, ...open.values()])
   }
-  return {
+  const double: MongodbDouble = {
     uri: uriOf(settings, options, `${host}:${port}`),
     port,
     store,
     faults,
+    onCommand: undefined,
     commands: names,
     requests: seen,
     openCursors: () => cursors.size,
+    openSessions: () => sessions.size,
     openConnections: () => open.size,
+    hangUp,
     stop,
     [Symbol.asyncDispose]: stop,
   }
+  return double
 }
 
 /** Serves one connection, request by request, until it ends. */
@@ -179,9 +199,15 @@ function listen(server: Server, port: number, host: string): Promise<number> {
 }
 
 function settingsOf(options: MongodbOptions, listening: string): Settings {
+  const address = options.advertise ?? listening
+  const membership = options.standalone ? undefined : (options.joins?.membership ?? new Membership('rs0', [{}]))
+  const member = options.joins?.member ?? membership?.members[0]
+  if (member) member.address = address
   return {
-    setName: options.standalone ? undefined : 'rs0',
-    address: options.advertise ?? listening,
+    setName: membership?.setName,
+    membership,
+    member,
+    address,
     version: options.version ?? VERSION,
     snapshotReads: options.snapshotReads ?? true,
     account: options.auth,

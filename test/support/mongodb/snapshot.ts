@@ -22,7 +22,8 @@ export function snapshotTime(request: Request, { settings, store }: Context): Cl
   }
   const now = store.clock.current()
   const asked = readConcern['atClusterTime']
-  if (asked === undefined) return now
+  // A member that is behind gives the latest it has.
+  if (asked === undefined) return now - (BigInt(settings.member?.lagSeconds ?? 0) << 32n)
   if (!(asked instanceof Timestamp)) throw new CommandError(14, 'atClusterTime is not a timestamp')
   const time = fromTimestamp(asked)
   if (time > now) throw new CommandError(72, 'readConcern atClusterTime is greater than the current cluster time')

@@ -1,7 +1,8 @@
-import { toTimestamp } from '../cluster-clock.ts'
+import { type ClusterTime, toTimestamp } from '../cluster-clock.ts'
 import type { Context, FieldsCommand } from '../context.ts'
 import type { Fields } from '../encode.ts'
 import { CommandError } from '../errors.ts'
+import { isPassive, type Member, type Membership, stateNumber } from '../membership.ts'
 import type { Request } from '../wire.ts'
 
 const HISTORY = 'minSnapshotHistoryWindowInSeconds'
@@ -9,7 +10,10 @@ const STARTED_MS = Date.now()
 
 export const administrationCommands: Readonly<Record<string, FieldsCommand>> = {
   ping: () => ({}),
-  endSessions: () => ({}),
+  endSessions: (request, { cursors, sessions }) => {
+    cursors.killOf(sessions.end(request))
+    return {}
+  },
   refreshSessions: () => ({}),
   startSession: () => ({ timeoutMinutes: 30 }),
   buildInfo: (_request, context) => buildInfo(context),
@@ -70,30 +74,57 @@ function serverStatus(_request: Request, { settings, connection }: Context): Fie
     localTime: new Date(),
     connections: { current: 1, available: 51_199, totalCreated: connection.id },
     storageEngine: { name: 'wiredTiger', supportsCommittedReads: true, persistent: true, backupCursorOpen: false },
-    ...(settings.setName === undefined ? {} : { repl: { setName: settings.setName, isWritablePrimary: true } }),
+    ...(settings.setName === undefined
+      ? {}
+      : { repl: { setName: settings.setName, isWritablePrimary: settings.member?.state === 'PRIMARY' } }),
   }
 }
 
 /** MongoDB manual, replSetGetStatus. */
 function replSetGetStatus(_request: Request, { settings, store }: Context): Fields {
-  if (settings.setName === undefined) throw notReplicated()
-  const optime = { ts: toTimestamp(store.clock.current()), t: 1n }
-  const member = { _id: 0, name: settings.address, health: 1, state: 1, stateStr: 'PRIMARY', optime, self: true }
+  const { membership, member: self } = settings
+  if (!membership || !self) throw notReplicated()
+  const now = store.clock.current()
+  const uptime = Math.ceil((Date.now() - STARTED_MS) / 1000)
+  const optime = { ts: toTimestamp(now), t: BigInt(membership.term) }
   return {
-    set: settings.setName,
+    set: membership.setName,
     date: new Date(),
-    myState: 1,
-    term: 1n,
+    myState: stateNumber(self.state),
+    term: BigInt(membership.term),
     optimes: { lastCommittedOpTime: optime, readConcernMajorityOpTime: optime, appliedOpTime: optime },
-    members: [{ ...member, uptime: Math.ceil((Date.now() - STARTED_MS) / 1000) }],
+    members: membership.members.map((member) => ({
+      _id: member.id,
+      name: member.address,
+      health: member.state === 'DOWN' ? 0 : 1,
+      state: stateNumber(member.state),
+      stateStr: member.state === 'DOWN' ? '(not reachable/healthy)' : member.state,
+      uptime,
+      ...(member.state === 'ARBITER' ? {} : optimeOf(member, now, membership)),
+      ...(member === self ? { self: true } : {}),
+    })),
   }
 }
 
+function optimeOf({ lagSeconds }: Member, now: ClusterTime, { term }: Membership): Fields {
+  const ts = toTimestamp(now - (BigInt(lagSeconds) << 32n))
+  return { optime: { ts, t: BigInt(term) }, optimeDate: new Date(ts.t * 1000) }
+}
+
 /** MongoDB manual, replSetGetConfig. */
-function replSetGetConfig(_request: Request, { settings }: Context): Fields {
-  if (settings.setName === undefined) throw notReplicated()
-  const member = { _id: 0, host: settings.address, arbiterOnly: false, hidden: false, priority: 1, votes: 1 }
-  return { config: { _id: settings.setName, version: 1, term: 1, members: [{ ...member, secondaryDelaySecs: 0n }] } }
+function replSetGetConfig(_request: Request, { settings: { membership } }: Context): Fields {
+  if (!membership) throw notReplicated()
+  const members = membership.members.map(({ id, address, settings }) => ({
+    _id: id,
+    host: address,
+    arbiterOnly: settings.arbiter ?? false,
+    buildIndexes: settings.buildIndexes ?? true,
+    hidden: settings.hidden ?? false,
+    priority: settings.priority ?? (isPassive(settings) ? 0 : 1),
+    votes: 1,
+    secondaryDelaySecs: BigInt(settings.delaySeconds ?? 0),
+  }))
+  return { config: { _id: membership.setName, version: 1, term: membership.term, members } }
 }
 
 function notReplicated(): CommandError {

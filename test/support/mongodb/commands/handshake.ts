@@ -3,18 +3,17 @@ import { isRecord, stringArgument } from '../arguments.ts'
 import { toTimestamp } from '../cluster-clock.ts'
 import type { Context, FieldsCommand } from '../context.ts'
 import type { Fields } from '../encode.ts'
+import { isPassive, type Member } from '../membership.ts'
 import { MAX_MESSAGE_BYTES, type Request } from '../wire.ts'
 import { startConversation } from './authentication.ts'
-
-const ELECTION_ID = new ObjectId('7fffffff0000000000000001')
 
 /** `maxWireVersion` of MongoDB 7.0. Wire Version and Wire Protocol Version, Driver Specifications. */
 const MAX_WIRE_VERSION = 21
 
 export const handshakeCommands: Readonly<Record<string, FieldsCommand>> = {
-  hello: (request, context) => ({ isWritablePrimary: true, ...describe(request, context) }),
-  isMaster: (request, context) => ({ ismaster: true, ...describe(request, context) }),
-  ismaster: (request, context) => ({ ismaster: true, ...describe(request, context) }),
+  hello: (request, context) => ({ isWritablePrimary: isPrimary(context), ...describe(request, context) }),
+  isMaster: (request, context) => ({ ismaster: isPrimary(context), ...describe(request, context) }),
+  ismaster: (request, context) => ({ ismaster: isPrimary(context), ...describe(request, context) }),
 }
 
 /**
@@ -37,21 +36,43 @@ function describe(request: Request, context: Context): Fields {
   }
 }
 
+function isPrimary({ settings: { member } }: Context): boolean {
+  return !member || member.state === 'PRIMARY'
+}
+
+/** Hidden members and their delays are known only to who asks them. MongoDB manual, hello, "Replica Sets". */
 function replicaSet({ settings, store }: Context): Fields {
-  if (settings.setName === undefined) return {}
-  const now = store.clock.current()
-  const opTime = { ts: toTimestamp(now), t: 1n }
+  const { membership, member: self } = settings
+  if (!membership || !self) return {}
+  const shown = membership.members.filter(({ settings: { hidden } }) => !hidden)
+  const addresses = (wanted: (member: Member) => boolean): readonly string[] =>
+    shown.filter(wanted).map(({ address }) => address)
+  const passives = addresses(({ settings }) => !settings.arbiter && isPassive(settings))
+  const arbiters = addresses(({ settings }) => settings.arbiter === true)
+  const { hidden, delaySeconds, arbiter } = self.settings
+  const now = store.clock.current() - (BigInt(self.lagSeconds) << 32n)
+  const opTime = { ts: toTimestamp(now), t: BigInt(membership.term) }
   const date = new Date(Number(now >> 32n) * 1000)
   return {
-    hosts: [settings.address],
-    setName: settings.setName,
+    hosts: addresses(({ settings }) => !settings.arbiter && !isPassive(settings)),
+    ...(passives.length > 0 ? { passives } : {}),
+    ...(arbiters.length > 0 ? { arbiters } : {}),
+    setName: membership.setName,
     setVersion: 1,
-    secondary: false,
-    primary: settings.address,
-    me: settings.address,
-    electionId: ELECTION_ID,
+    secondary: self.state === 'SECONDARY',
+    ...(membership.primary ? { primary: membership.primary.address } : {}),
+    ...(arbiter ? { arbiterOnly: true } : {}),
+    ...(isPassive(self.settings) ? { passive: true } : {}),
+    ...(hidden ? { hidden: true } : {}),
+    ...(delaySeconds ? { secondaryDelaySecs: BigInt(delaySeconds) } : {}),
+    me: self.address,
+    ...(self.state === 'PRIMARY' ? { electionId: electionId(membership.term) } : {}),
     lastWrite: { opTime, lastWriteDate: date, majorityOpTime: opTime, majorityWriteDate: date },
   }
+}
+
+function electionId(term: number): ObjectId {
+  return new ObjectId(`7fffffff${term.toString(16).padStart(16, '0')}`)
 }
 
 function authentication(request: Request, context: Context): Fields {

@@ -36,6 +36,7 @@ function find(request: Request, context: Context): Batch {
     skip: numberArgument(request, 'skip') ?? 0,
     limit: numberArgument(request, 'limit') ?? 0,
     noTimeout: request.fields['noCursorTimeout'] === true,
+    ...sessionOf(request, context),
   }
   return context.cursors.open(query, {
     batchSize: numberArgument(request, 'batchSize') ?? FIRST_BATCH,
@@ -56,9 +57,18 @@ function sorted(request: Request, source: ReturnType<typeof readFrom>): CursorQu
 function getMore(request: Request, context: Context): Batch {
   const id = numberArgument(request, 'getMore')
   if (id === undefined) throw new CommandError(43, 'cursor id is not a number the double ever gave')
+  // MongoDB manual, getMore, "maxTimeMS": only cursors that wait for data take one.
+  if (numberArgument(request, 'maxTimeMS')) {
+    throw new CommandError(2, 'cannot set maxTimeMS on getMore command for a non-awaitData cursor')
+  }
   const asked = numberArgument(request, 'batchSize') ?? 0
   const namespace = `${request.database}.${collectionArgument(request)}`
   return context.cursors.next(BigInt(id), namespace, asked > 0 ? asked : Number.POSITIVE_INFINITY)
+}
+
+function sessionOf(request: Request, { sessions }: Context): { readonly session?: string } {
+  const session = sessions.use(request)
+  return session === undefined ? {} : { session }
 }
 
 /** MongoDB manual, killCursors. */
