@@ -54,6 +54,8 @@ export interface BackupOutcome {
 export async function runBackup(options: BackupOptions): Promise<BackupOutcome> {
   const { clock, emit, runId } = options
   const startedAt = clock.now()
+  // The backup id tells the time to the second, and who learns it from a listing must learn the same time.
+  startedAt.setUTCMilliseconds(0)
   const backupId = createBackupId(startedAt)
   const sessions = options.locations.map((location) => new StoreSession(location, backupId, startedAt, options))
   const warnings: string[] = []

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { backupIdTime } from '../../agent/backup/backup-id.ts'
 import type { InFlightRecord } from '../../agent/backup/in-flight.ts'
 import { decodeManifest } from '../../agent/backup/manifest.ts'
 import { type BackupOptions, runBackup } from '../../agent/backup/run-backup.ts'
@@ -23,7 +24,12 @@ describe('a backup run', () => {
     expect(s3.keys).toEqual(nas.keys)
     const manifest = decodeManifest(nas.objects.get(`prod/nightly/${id}.manifest.json`) ?? Buffer.alloc(0), 'nas')
     expect(manifest).toMatchObject({ backup_id: id, result: 'complete', cluster_name: 'prod', policy: 'nightly' })
-    expect(events.filter(({ type }) => type === 'location.stored')).toHaveLength(2)
+    const stored = events.filter((event) => event.type === 'location.stored')
+    expect(stored).toHaveLength(2)
+    // The same start, whoever is asked: the event, the manifest, a listing.
+    const startedAt = backupIdTime(id)?.toISOString()
+    expect(stored[0]).toMatchObject({ startedAt })
+    expect(manifest).toMatchObject({ started_at: startedAt })
     const verified = await verifyBackup(nas, summary(id), {
       clusterName: 'prod',
       level: 'content',
