@@ -13,6 +13,10 @@ const Installation = z.strictObject({
   edition: z.enum(['palette', 'vertex']).optional(),
   palette_version: z.string().min(1).optional(),
   namespace: z.string().min(1).optional(),
+  found: z
+    .array(z.strictObject({ name: z.string(), value: z.string(), from: z.string() }))
+    .optional()
+    .describe('What was found out about it, and where'),
 })
 export type Installation = Readonly<z.infer<typeof Installation>>
 

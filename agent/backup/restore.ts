@@ -1,7 +1,7 @@
 import { Failure } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
-import type { RestoreOptions, RestoreOutcome, Source } from '../sources/source.ts'
+import type { RestorableSource, RestoreOptions, RestoreOutcome, Source } from '../sources/source.ts'
 import { readManifest } from './catalog.ts'
 import { artifactKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
@@ -54,10 +54,10 @@ export async function proveBeforeRestore(
   location: Location,
   clusterName: string,
   backup: BackupSummary,
-  source: Source,
+  sources: readonly Pick<Source, 'name' | 'inspect'>[],
   options: RestoreOptions,
 ): Promise<void> {
-  const outcome = await verifyBackup(location, backup, { ...options, clusterName, level: 'decode', sources: [source] })
+  const outcome = await verifyBackup(location, backup, { ...options, clusterName, level: 'decode', sources })
   const failed = outcome.checks.find((check) => !check.ok)
   if (!failed) return
   throw new Failure(
@@ -73,7 +73,7 @@ export async function restoreBackup(
   location: Location,
   clusterName: string,
   plan: RestorePlan,
-  source: Source,
+  source: RestorableSource,
   options: RestoreOptions,
 ): Promise<RestoreOutcome> {
   const { manifest } = plan

@@ -19,6 +19,7 @@ import { locationDiagnostics, validateLocations } from './agent-locations.ts'
 import { failureFields, logEvents } from './agent-log.ts'
 import { createView } from './agent-view.ts'
 import type { CommandContext } from './context.ts'
+import { InstallationState } from './installation-state.ts'
 
 /** What runs get to stop by themselves when the agent stops. */
 const RUN_GRACE_MS = 30 * SECOND_MS
@@ -73,6 +74,7 @@ export class Agent {
   readonly #scheduler: Scheduler
   readonly #catalogs: CatalogReader
   readonly #reloading: Reloading
+  readonly #installation: InstallationState
   readonly #startedAt: Date
   #config: Config
   #appliedAt: Date
@@ -116,6 +118,8 @@ export class Agent {
     this.#metrics = createMetrics({ clock, version, schedule })
     events.subscribe(this.#metrics.onEvent)
     events.subscribe(logEvents(logger))
+    this.#installation = new InstallationState(clock, logger)
+    events.subscribe(this.#installation.onEvent)
     events.subscribe((event) => {
       if (event.type !== 'run.finished' || event.kind !== 'backup' || event.policy === undefined) return
       this.#scheduler.runEnded(event.policy, { failed: event.result === 'failed' })
@@ -150,6 +154,7 @@ export class Agent {
       scheduler: this.#scheduler,
       metrics: this.#metrics,
       config: () => this.#config,
+      installation: () => this.#installation.known,
       appliedAt: () => this.#appliedAt,
       lastReload: () => this.#lastReload,
       isStopping: () => this.#stopped !== undefined,

@@ -18,6 +18,7 @@ export interface AgentParts {
   readonly scheduler: Scheduler
   readonly metrics: Metrics
   readonly config: () => Config
+  readonly installation: () => Status['installation']
   readonly appliedAt: () => Date
   readonly lastReload: () => ReloadReport
   readonly isStopping: () => boolean
@@ -64,6 +65,7 @@ function statusOf(parts: AgentParts): Status {
       appliedAt: parts.appliedAt().toISOString(),
       lastReload: parts.lastReload(),
     },
+    installation: parts.installation(),
     policies: policies.map(({ name, backupLocations }) => ({
       name,
       nextRun: isoOrNull(scheduler.nextRun(name)),

@@ -1,11 +1,8 @@
-import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
-import type { Clock } from '../core/clock.ts'
+import type { Config } from '../config/config.ts'
 import { Failure, toFailure } from '../core/errors.ts'
 import type { Emit } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
 import { type OpenOptions, openLocation } from '../locations/open-location.ts'
-import { createMongodbSource } from '../sources/mongodb/mongodb-source.ts'
-import type { Source } from '../sources/source.ts'
 
 export interface OpenedLocations extends AsyncDisposable {
   readonly usable: readonly Location[]
@@ -44,26 +41,4 @@ export function reportUsage(runId: string, emit: Emit): Pick<OpenOptions, 'onUsa
     onUsage: (location, { operations, ...usage }) =>
       emit({ type: 'location.used', runId, location, operations: { ...operations }, ...usage }),
   }
-}
-
-export interface SourceSettings {
-  readonly toolVersion: string
-  readonly clock: Clock
-  readonly withoutSnapshot?: string
-  /** Another server than the configured one. */
-  readonly mongodb?: MongodbConfig
-}
-
-export function openSource(config: Config, policy: PolicyConfig, settings: SourceSettings): Source {
-  const mongodb = settings.mongodb ?? config.palette.mongodb
-  if (!mongodb) {
-    throw new Failure('provider.palette.mongodb is not set', { code: 'config', hint: 'Give the uri of the MongoDB.' })
-  }
-  const { includeDatabases: databases, maxBytesPerSecond, extendSnapshotWindow } = policy
-  return createMongodbSource({
-    ...settings,
-    ...{ mongodb, databases },
-    ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
-    ...(extendSnapshotWindow === undefined ? {} : { extendSnapshotWindow }),
-  })
 }

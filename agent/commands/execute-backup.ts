@@ -1,12 +1,15 @@
 import { randomBase32 } from '../backup/backup-id.ts'
-import type { BackupOutcome } from '../backup/run-backup.ts'
+import type { BackupOptions, BackupOutcome } from '../backup/run-backup.ts'
 import { runBackup } from '../backup/run-backup.ts'
 import type { Config } from '../config/config.ts'
 import { failureData, toFailure } from '../core/errors.ts'
 import type { Emit } from '../core/events.ts'
-import { openLocations, openSource, reportUsage } from './compose.ts'
+import type { Installation } from '../palette/installation.ts'
+import { openLocations, reportUsage } from './compose.ts'
 import { requirePolicy } from './configuration.ts'
 import type { CommandContext } from './context.ts'
+import { openInstallation } from './open-installation.ts'
+import { openSources } from './open-sources.ts'
 import { isDead, thisOwner } from './owner.ts'
 import { repeatReading } from './repeat-reading.ts'
 
@@ -53,12 +56,20 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
       ...context,
       ...reportUsage(runId, emit),
     })
+    using opened = await openInstallation(config, context)
+    const { installation } = opened
+    emit({ type: 'installation.found', runId, facts: installation.facts, problems: installation.problems })
     const run = (withoutSnapshot?: string): Promise<BackupOutcome> =>
       runBackup({
         runId,
         clusterName: config.palette.clusterName,
         policy,
-        sources: [openSource(config, policy, { toolVersion, clock, ...(withoutSnapshot ? { withoutSnapshot } : {}) })],
+        sources: openSources(config, policy, opened, {
+          toolVersion,
+          clock,
+          ...(withoutSnapshot ? { withoutSnapshot } : {}),
+        }),
+        installation: describeInstallation(installation),
         locations: locations.usable,
         unusable: locations.unusable,
         owner: thisOwner(),
@@ -73,5 +84,20 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
     const failure = toFailure(thrown, `backing up with policy ${request.policy}`)
     const result = signal.aborted ? 'cancelled' : 'failed'
     return { result, backupId: '', stored: [], failed: [], warnings: [], sourceBytes: 0, storedBytes: 0, failure }
+  }
+}
+
+/** As the manifest has it. */
+function describeInstallation({
+  namespace,
+  edition,
+  version,
+  facts,
+}: Installation): NonNullable<BackupOptions['installation']> {
+  return {
+    namespace,
+    ...(edition === undefined ? {} : { edition }),
+    ...(version === undefined ? {} : { palette_version: version }),
+    found: [...facts],
   }
 }

@@ -82,12 +82,18 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     .argument('[backup]', 'a backup id, or latest', 'latest')
     .option('--database <name...>', 'only these databases')
     .option('--to-uri-env <variable>', 'environment variable with the connection string of another target')
+    .option('--apply-secrets', 'put back the Secrets that Palette cannot do without, after the databases')
+    .option('--objects <path...>', 'put back these Secrets and ConfigMaps, as namespace/secrets/name')
     .option('--dry-run', 'print the plan and stop')
     .option('--yes', 'do not ask for the typed confirmation')
     .action(async (backup, options) => {
       const { restoreCommand } = await import('./restore.ts')
       exitCode = await restoreCommand({ ...options, backup }, context)
     })
+  add('resume', 'start the workloads of Palette that a broken-off restore has left stopped').action(async (options) => {
+    const { resumeCommand } = await import('./resume.ts')
+    exitCode = await resumeCommand(options, context)
+  })
   filtered(add('prune', 'apply retention now'))
     .option('--dry-run', 'only say what would be deleted, and why')
     .option('--force', 'delete however many there are')
@@ -120,6 +126,7 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     })
   add('plan', 'say what applying the file would change')
     .option('--from <file>', 'the file that is in force now')
+    .option('--discover', 'ask the cluster for what the file leaves out, and show where it was found')
     .action(async (options) => {
       const { planCommand } = await import('./plan.ts')
       exitCode = await planCommand(options, context)

@@ -1,23 +1,35 @@
 import { holdBackup } from '../backup/hold.ts'
 import type { RestorePlan } from '../backup/restore.ts'
 import { planRestore, proveBeforeRestore, restoreBackup } from '../backup/restore.ts'
-import { unmanagedWriters } from '../backup/writers.ts'
 import type { MongodbConfig } from '../config/config.ts'
 import { Failure } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 import { formatBytes } from '../core/units.ts'
 import type { SourceProgress } from '../sources/source.ts'
-import { openLocations, openSource } from './compose.ts'
+import { openLocations } from './compose.ts'
 import { requireConfig, requirePolicy } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import { createRunId } from './execute-backup.ts'
 import type { BackupFilter } from './find-backups.ts'
 import { findBackups, locationNames, pickBackup } from './find-backups.ts'
+import type { OpenedInstallation } from './open-installation.ts'
+import { openInstallation } from './open-installation.ts'
+import { ARTIFACT_FORMATS, openMongodb } from './open-sources.ts'
 import { printJson } from './outcome.ts'
 import { thisOwner } from './owner.ts'
 import { progressPrinter } from './progress.ts'
+import {
+  checkTarget,
+  formatLeftByHand,
+  formatObjects,
+  type ObjectsRequest,
+  pauseUpgrades,
+  planObjectsOf,
+  writersOf,
+} from './restore-installation.ts'
+import { whilePaletteIsStopped } from './stopped-palette.ts'
 
-export interface RestoreCommand extends CommonOptions, BackupFilter {
+export interface RestoreCommand extends CommonOptions, BackupFilter, ObjectsRequest {
   readonly backup: string
   readonly database?: readonly string[]
   /** Name of the environment variable that holds the connection string of another target. */
@@ -34,10 +46,8 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
   const { backup, location } = pickBackup(await findBackups(config, opened, options, signal), options.backup)
   const { clusterName } = config.palette
   const target = targetOf(options, context)
-  const source = openSource(config, requirePolicy(config, backup.policy), {
-    ...context,
-    ...(target ? { mongodb: target } : {}),
-  })
+  using installed = target ? elsewhere(target) : await openInstallation(config, context)
+  const source = openMongodb(requirePolicy(config, backup.policy), installed.installation.mongodb, context)
   const progress = options.json ? () => undefined : progressPrinter(context)
   const restoreOptions = {
     signal,
@@ -45,7 +55,13 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
     ...(options.database ? { databases: options.database } : {}),
   }
   const plan = await planRestore(location, clusterName, backup, restoreOptions)
-  if (!options.json) stderr.write(formatPlan(plan, location.name, options))
+  const warnings = target ? [] : checkTarget(plan.manifest, installed.installation)
+  const objects = await planObjectsOf(config, installed, options, { location, manifest: plan.manifest, signal })
+  if (!options.json) {
+    stderr.write(formatPlan(plan, location.name, options))
+    if (objects) stderr.write(formatObjects(objects))
+    for (const warning of warnings) stderr.write(`Warning: ${warning}\n`)
+  }
   if (options.dryRun) {
     const { manifest: _, ...facts } = plan
     if (options.json) printJson({ dryRun: true, backupId: backup.backupId, location: location.name, ...facts }, context)
@@ -63,14 +79,18 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
   }
   const outcome = await holdBackup(location, hold, async () => {
     progress({ type: 'run.stage', runId: '', stage: 'proving' })
-    await proveBeforeRestore(location, clusterName, backup, source, restoreOptions)
+    await proveBeforeRestore(location, clusterName, backup, ARTIFACT_FORMATS, restoreOptions)
     if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
     progress({ type: 'run.stage', runId: '', stage: 'restoring' })
-    const writers = unmanagedWriters((text) => stderr.write(`WARNING: ${text}\n`))
-    const running = await writers.find({ signal })
-    await writers.stop(running, { signal })
-    const restored = await restoreBackup(location, clusterName, plan, source, restoreOptions)
-    await writers.start(running, { signal })
+    const giveBackUpgrades = target ? undefined : await pauseUpgrades(config, context, signal)
+    const writers = writersOf(config, installed, context)
+    const writerOptions = { signal, onProgress: (text: string) => stderr.write(`${text}\n`) }
+    const restored = await whilePaletteIsStopped(writers, writerOptions, async () => {
+      const result = await restoreBackup(location, clusterName, plan, source, restoreOptions)
+      await objects?.apply(signal, (what) => stderr.write(`${what} is as in the backup\n`))
+      return result
+    })
+    await giveBackUpgrades?.()
     return restored
   })
   progress({ type: 'run.stage', runId: '', stage: '' })
@@ -81,6 +101,7 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
       `restored ${backup.backupId} from ${location.name}: ${outcome.documents} documents in ` +
         `${outcome.collections} collections, ${outcome.indexes} indexes\n`,
     )
+    if (!target) stderr.write(formatLeftByHand(plan.manifest, installed, config, objects !== undefined))
   }
   return outcome.problems.length === 0 ? 0 : 3
 }
@@ -95,6 +116,12 @@ function targetOf({ toUriEnv }: RestoreCommand, { env }: CommandContext): Mongod
   })
 }
 
+/** A MongoDB that the operator names has no installation around it that would be known. */
+function elsewhere(mongodb: MongodbConfig): OpenedInstallation {
+  const installation = { namespace: '', mongodb, facts: [], problems: [] }
+  return { installation, client: undefined, [Symbol.dispose]: () => undefined }
+}
+
 function formatPlan(plan: RestorePlan, location: string, { toUriEnv }: RestoreCommand): string {
   const { manifest } = plan
   const target = toUriEnv === undefined ? 'the MongoDB of the configuration' : `the MongoDB that ${toUriEnv} names`
@@ -102,8 +129,7 @@ function formatPlan(plan: RestorePlan, location: string, { toUriEnv }: RestoreCo
     `Restore ${manifest.backup_id} (${manifest.started_at}) of ${manifest.cluster_name} from ${location}\n` +
     `  into     ${target}\n` +
     `  drops    ${plan.databases.join(', ')}\n` +
-    `  puts back ${plan.documents} documents (${formatBytes(plan.bytes)}) in ${plan.collections} collections\n` +
-    `  Palette must not write meanwhile: scale its workloads (not MongoDB) to 0 before you confirm.\n`
+    `  puts back ${plan.documents} documents (${formatBytes(plan.bytes)}) in ${plan.collections} collections\n`
   )
 }
 

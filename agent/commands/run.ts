@@ -11,6 +11,7 @@ import { decodeRequest } from '../runs/request.ts'
 import { openLocations, reportUsage } from './compose.ts'
 import type { CommandContext, ExitCode } from './context.ts'
 import { executeBackup } from './execute-backup.ts'
+import { openInstallation } from './open-installation.ts'
 import { exitCodeOf } from './outcome.ts'
 import type { ProcessHooks } from './program.ts'
 
@@ -64,6 +65,7 @@ async function readCatalogs(
   context: CommandContext,
 ): Promise<RunResult> {
   const { signal } = context
+  await tellInstallation(runId, config, emit, context)
   const used = config.locations.map(({ name }) => name)
   await using opened = await openLocations(config, used, { ...context, ...reportUsage(runId, emit) })
   let failures = opened.unusable.length
@@ -88,6 +90,19 @@ async function readCatalogs(
   await Promise.all(read)
   if (failures === 0) return 'success'
   return failures < used.length ? 'partial' : 'failed'
+}
+
+/** What will be missing at night is to be known by day: the agent looks when it starts, and when the file has changed. */
+async function tellInstallation(runId: string, config: Config, emit: Emit, context: CommandContext): Promise<void> {
+  try {
+    using opened = await openInstallation(config, context)
+    const { facts, problems } = opened.installation
+    emit({ type: 'installation.found', runId, facts, problems })
+  } catch (thrown) {
+    const { code, message, hint } = toFailure(thrown, 'looking at the installation')
+    if (code === 'cancelled') throw thrown
+    emit({ type: 'installation.found', runId, facts: [], problems: [hint ? `${message}. ${hint}` : message] })
+  }
 }
 
 /** A manifest that cannot be read hides nothing of the listing: `verify` says what is wrong with it. */

@@ -1,11 +1,12 @@
 import type { VerifyLevel, VerifyOutcome } from '../backup/verify.ts'
 import { verifyBackup } from '../backup/verify.ts'
 import { Failure } from '../core/errors.ts'
-import { openLocations, openSource } from './compose.ts'
-import { requireConfig, requirePolicy } from './configuration.ts'
+import { openLocations } from './compose.ts'
+import { requireConfig } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import type { BackupFilter, Found, FoundBackup } from './find-backups.ts'
 import { findBackups, locationNames } from './find-backups.ts'
+import { ARTIFACT_FORMATS } from './open-sources.ts'
 import { formatFailure, printJson } from './outcome.ts'
 
 export interface VerifyCommand extends CommonOptions, BackupFilter {
@@ -27,9 +28,13 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
   const found = await findBackups(config, opened, options, signal)
   const outcomes: VerifyOutcome[] = []
   for (const { backup, location } of chosen(found, options.backup)) {
-    const sources = [openSource(config, requirePolicy(config, backup.policy), context)]
     const { clusterName } = config.palette
-    const outcome = await verifyBackup(location, backup, { clusterName, level: options.level, sources, signal })
+    const outcome = await verifyBackup(location, backup, {
+      clusterName,
+      level: options.level,
+      sources: ARTIFACT_FORMATS,
+      signal,
+    })
     outcomes.push(outcome)
     if (!options.json) context.stdout.write(formatOutcome(outcome, options.level))
   }

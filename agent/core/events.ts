@@ -30,6 +30,13 @@ export interface BackupFacts {
   readonly consistent: boolean
 }
 
+/** One thing that is known about an installation, and where it comes from. */
+export interface InstallationFact {
+  readonly name: string
+  readonly value: string
+  readonly from: string
+}
+
 /** Everything that happens, as plain JSON-safe data. Core code emits; logs, metrics, progress and history subscribe. */
 export type RunEvent =
   | {
@@ -61,6 +68,14 @@ export type RunEvent =
       readonly member?: string
     }
   | { readonly type: 'run.warning'; readonly runId: string; readonly message: string }
+  /** What is known about the Palette that is protected, without secrets. */
+  | {
+      readonly type: 'installation.found'
+      readonly runId: string
+      readonly facts: readonly InstallationFact[]
+      /** What could not be found out, as sentences. */
+      readonly problems: readonly string[]
+    }
   /** A backup was stored in a location, read back, and its manifest written. */
   | {
       readonly type: 'location.stored'

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { FailureData } from '../core/errors.ts'
-import type { RunResult, ValidateStep } from '../core/events.ts'
+import type { InstallationFact, RunResult, ValidateStep } from '../core/events.ts'
 import type { Permission } from '../runs/request.ts'
 import type { RunRecord } from '../runs/run-history.ts'
 import type { ActiveRun } from '../runs/run-pool.ts'
@@ -34,6 +34,12 @@ export interface Status {
     readonly appliedAt: string
     readonly lastReload: ReloadReport
   }
+  /** What is known about the Palette that is protected; null until somebody has looked. */
+  readonly installation: {
+    readonly at: string
+    readonly facts: readonly InstallationFact[]
+    readonly problems: readonly string[]
+  } | null
   readonly policies: readonly {
     readonly name: string
     readonly nextRun: string | null

@@ -2,10 +2,10 @@ import { X509Certificate } from 'node:crypto'
 import type { MongodbConfig, MongodbOverrides, MongodbTls } from '../config/config.ts'
 import { Failure } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
+import type { HelmRelease } from '../kubernetes/helm-release.ts'
 import { describeRef, SECRETS, secretText, textAt } from '../kubernetes/object.ts'
 import type { DiscoverOptions } from './discover.ts'
 import type { Facts } from './facts.ts'
-import type { HelmRelease } from './helm-release.ts'
 import type { MongodbWorkload, Setting } from './stateful-set.ts'
 
 /** What Palette's chart calls them where the StatefulSet does not say. */

@@ -1,12 +1,12 @@
 import type { PaletteConfig } from '../config/config.ts'
 import { Failure, toFailure } from '../core/errors.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { HelmRelease } from '../kubernetes/helm-release.ts'
+import { currentRecord, readHelmRelease } from '../kubernetes/helm-release.ts'
 import type { KubernetesObject } from '../kubernetes/object.ts'
 import { CONFIG_MAPS, describeRef, SECRETS, STATEFUL_SETS, textAt, valueAt } from '../kubernetes/object.ts'
 import { externalMongodb, internalMongodb } from './discover-mongodb.ts'
 import { Facts } from './facts.ts'
-import type { HelmRelease } from './helm-release.ts'
-import { currentRecord, readHelmRelease } from './helm-release.ts'
 import type { Edition, Installation } from './installation.ts'
 import type { MongodbWorkload } from './stateful-set.ts'
 import { readWorkload } from './stateful-set.ts'
@@ -48,6 +48,7 @@ export async function discover(options: DiscoverOptions): Promise<Installation> 
     namespace,
     ...(edition === undefined ? {} : { edition }),
     ...(version === undefined ? {} : { version }),
+    ...(workload ? { statefulSet: workload.name } : {}),
     mongodb,
     facts: facts.list,
     problems: facts.problems,
@@ -56,11 +57,14 @@ export async function discover(options: DiscoverOptions): Promise<Installation> 
 
 /** What is only good to know must not keep a backup from being made. */
 async function attempt<T>(facts: Facts, find: () => Promise<T | undefined>): Promise<T | undefined> {
+  if (facts.isUnreachable) return undefined
   try {
     return await find()
   } catch (thrown) {
     const failure = toFailure(thrown)
     if (failure.code === 'cancelled') throw failure
+    // It has been tried for as long as makes sense: not once more for each question.
+    if (failure.code === 'unreachable' || failure.code === 'unavailable') facts.isUnreachable = true
     facts.problem(`${failure.message}${failure.hint ? ` ${failure.hint}` : ''}`)
     return undefined
   }

@@ -1,8 +1,10 @@
-import type { Fact } from './installation.ts'
+import type { InstallationFact } from '../core/events.ts'
 
 /** Collects what was found, where, and what was not. */
 export class Facts {
-  readonly #facts: Fact[] = []
+  /** The API server did not answer. */
+  isUnreachable = false
+  readonly #facts: InstallationFact[] = []
   readonly #problems: string[] = []
 
   add(name: string, value: string | undefined, from: string): void {
@@ -13,7 +15,7 @@ export class Facts {
     this.#problems.push(sentence)
   }
 
-  get list(): readonly Fact[] {
+  get list(): readonly InstallationFact[] {
     return this.#facts
   }
 

@@ -3,6 +3,7 @@ import { listAt, textAt, valueAt } from '../kubernetes/object.ts'
 
 /** What a StatefulSet of MongoDB tells about itself. */
 export interface MongodbWorkload {
+  readonly name: string
   /** `mongo-0.mongo.hubble-system.svc:27017`: a name that each cluster completes with its own domain. */
   readonly members: readonly string[]
   /** Absent: the chart sets it in a way that does not show; the members tell it themselves. */
@@ -39,6 +40,7 @@ export function readWorkload(statefulSet: KubernetesObject, namespace: string): 
   const username = settingOf(variables, ROOT_USERNAME)
   const password = settingOf(variables, ROOT_PASSWORD)
   return {
+    name,
     members: hosts.map((host) => `${host}:${port}`),
     ...(replicaSet === undefined ? {} : { replicaSet }),
     ...(username === undefined ? {} : { username }),

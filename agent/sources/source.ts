@@ -13,7 +13,12 @@ export interface KubernetesFacts {
   /** How many there are of each kind: `{ "Secret": 12, "Spectrocluster.cluster.spectrocloud.com": 3 }`. */
   readonly objects: Readonly<Record<string, number>>
   /** What should be in the artifact and could not be read: the backup is `partial`. */
-  readonly unread: readonly { readonly what: string; readonly reason: string }[]
+  readonly unread: readonly Unread[]
+}
+
+export interface Unread {
+  readonly what: string
+  readonly reason: string
 }
 
 export interface MongodbFacts {
@@ -113,15 +118,19 @@ export interface RestoreOutcome {
   readonly problems: readonly string[]
 }
 
-/** Something that is read consistently and can be written back. */
+/** Something that is read consistently. */
 export interface Source<Facts extends SourceFacts = SourceFacts> {
   readonly name: Facts['source']
   /** Connects, checks what was asked for and yields artifacts one after another; ends connections when done. */
   read(options: SourceReadOptions): AsyncIterable<SourceArtifact<Facts>>
   /** Puts back what a run that died had changed and remembered. */
   release?(receipt: string, options: ReadOptions): Promise<void>
+  /** Reads an unpacked artifact to its end and proves it: format, everything in it, counts and checksums. */
+  inspect(body: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Inspection>
+}
+
+/** A source whose artifacts are put back whole. */
+export interface RestorableSource<Facts extends SourceFacts = SourceFacts> extends Source<Facts> {
   /** Puts the unpacked bytes of one artifact back. The caller has proven the artifact before. */
   restore(body: AsyncIterable<Uint8Array>, options: RestoreOptions): Promise<RestoreOutcome>
-  /** Reads an unpacked artifact to its end and proves it: format, every document, counts and checksums. */
-  inspect(body: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Inspection>
 }

@@ -21,6 +21,7 @@ const STATUS: Status = {
   startedAt: AT,
   configuration: { file: '/etc/x.yaml', digest: 'aa', appliedAt: AT, lastReload: applied },
   policies: [],
+  installation: null,
   locations: [],
   runs: RUNS,
 }

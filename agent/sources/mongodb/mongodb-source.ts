@@ -1,7 +1,14 @@
 import type { MongodbConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { throwIfAborted } from '../../core/errors.ts'
-import type { MongodbFacts, ReadOptions, Source, SourceArtifact, SourceReadOptions } from '../source.ts'
+import type {
+  MongodbFacts,
+  ReadOptions,
+  RestorableSource,
+  Source,
+  SourceArtifact,
+  SourceReadOptions,
+} from '../source.ts'
 import { ArchiveArtifact } from './archive-artifact.ts'
 import { mongodbFailure } from './classify.ts'
 import { connect, connectToMember } from './connect.ts'
@@ -27,8 +34,11 @@ export interface MongodbSourceOptions {
   readonly clock: Clock
 }
 
+/** Reads and proves what a mongodb source wrote; needs no server. */
+export const mongodbFormat: Pick<Source, 'name' | 'inspect'> = { name: 'mongodb', inspect: inspectArchive }
+
 /** Palette's MongoDB, read as one archive and written back from one. */
-export function createMongodbSource(options: MongodbSourceOptions): Source<MongodbFacts> {
+export function createMongodbSource(options: MongodbSourceOptions): RestorableSource<MongodbFacts> {
   return {
     name: 'mongodb',
     read: (readOptions) => read(options, readOptions),

@@ -23,6 +23,8 @@ export class Store {
   readonly #objects = new Map<string, KubernetesObject>()
   readonly #listeners: Listener[] = []
   #version = 1
+  /** `false`: what is started from now on does not become ready. */
+  podsReady = true
   /** A list in pages whose `continue` is older than this is refused with 410. */
   #oldestContinue = 0
 
@@ -35,7 +37,7 @@ export class Store {
     const uid = valueAt(object, 'metadata', 'uid') ?? `uid-${this.#version}`
     const managedFields = [{ manager: 'helm', operation: 'Update' }]
     const metadata = { ...object.metadata, uid, resourceVersion: String(this.#version), managedFields }
-    const stored = { ...object, metadata }
+    const stored = { ...object, metadata, ...this.#statusOf(object) }
     this.#objects.set(keyOf(object), stored)
     for (const listener of this.#listeners) listener(stored)
     return stored
@@ -93,6 +95,12 @@ export class Store {
         : []),
     ])
     return { code: 200, body: { kind: 'APIResourceList', resources } }
+  }
+
+  /** Controllers are quick here: replicas that are asked for are ready. */
+  #statusOf({ kind, spec }: KubernetesObject): object {
+    if (kind !== 'Deployment' && kind !== 'StatefulSet') return {}
+    return { status: { readyReplicas: this.podsReady ? Number(valueAt(spec, 'replicas') ?? 1) : 0 } }
   }
 
   #require(target: Target): KubernetesObject {

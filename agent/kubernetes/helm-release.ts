@@ -2,8 +2,8 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { Failure } from '../core/errors.ts'
 import { MIB } from '../core/units.ts'
-import type { KubernetesObject } from '../kubernetes/object.ts'
-import { describeObject, textAt, valueAt } from '../kubernetes/object.ts'
+import type { KubernetesObject } from './object.ts'
+import { describeObject, textAt, valueAt } from './object.ts'
 
 /** What Helm 3 and 4 remember of one revision of a release. */
 export interface HelmRelease {
