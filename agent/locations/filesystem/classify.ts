@@ -12,6 +12,7 @@ interface Verdict {
 const VERDICTS: Readonly<Record<string, Verdict>> = {
   ENOENT: { code: 'not_found', reason: 'it is not there' },
   ENOTDIR: { code: 'not_found', reason: 'a part of the path is no folder' },
+  ELOOP: { code: 'refused', reason: 'it is a link, and links are not followed' },
   EISDIR: { code: 'not_found', reason: 'there is a folder of that name' },
   ENOSPC: { code: 'no_space', reason: 'the disk is full', hint: 'Make room, or shorten retention_period.' },
   EDQUOT: { code: 'no_space', reason: 'the quota is used up', hint: 'Make room, or shorten retention_period.' },

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, lstat, mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, open, opendir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import type { FilesystemLocationConfig } from '../../config/config.ts'
-import { errnoOf, Failure, throwIfAborted } from '../../core/errors.ts'
+import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { abortable } from '../abortable.ts'
 import { checkKey, checkPrefix } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
 import { filesystemFailure } from './classify.ts'
+import { isMissing, Root } from './root.ts'
+import { syncFolder } from './sync.ts'
 
 /** `<file>.<8 hexadecimal digits>.tmp`: what an unfinished put writes to. */
 const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/
@@ -14,11 +17,8 @@ const READ_BYTES = 256 * 1024
 
 /** Objects as files below a folder of this machine: a mounted volume, NFS, a disk. */
 export async function openFilesystem(config: FilesystemLocationConfig): Promise<Location> {
-  const root = join(config.path, config.folder)
   try {
-    await stat(config.path)
-    await mkdir(root, { recursive: true })
-    return new FilesystemLocation(config.name, await realpath(root))
+    return new FilesystemLocation(config.name, await Root.open(config))
   } catch (cause) {
     throw filesystemFailure(cause, `opening ${config.name} (${config.path})`)
   }
@@ -26,9 +26,9 @@ export async function openFilesystem(config: FilesystemLocationConfig): Promise<
 
 class FilesystemLocation implements Location {
   readonly name: string
-  readonly #root: string
+  readonly #root: Root
 
-  constructor(name: string, root: string) {
+  constructor(name: string, root: Root) {
     this.name = name
     this.#root = root
   }
@@ -36,14 +36,14 @@ class FilesystemLocation implements Location {
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }> {
     return this.#doing(`storing ${key}`, options, async () => {
       checkKey(key)
-      const path = join(this.#root, key)
+      const path = this.#path(key)
       const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
-      await mkdir(dirname(path), { recursive: true })
-      await this.#stayInside(dirname(path))
-      await options.onLeftover?.({ key, handle: relative(this.#root, temporary) })
+      await this.#root.makeParent(path)
+      await options.onLeftover?.({ key, handle: relative(this.#root.path, temporary) })
       throwIfAborted(options.signal, `storing ${key}`)
       try {
         const sizeBytes = await writeWhole(temporary, body, options.signal)
+        await this.#root.check()
         await rename(temporary, path)
         await syncFolder(dirname(path))
         return { sizeBytes }
@@ -60,8 +60,11 @@ class FilesystemLocation implements Location {
     try {
       checkKey(key)
       throwIfAborted(options.signal, doing)
-      file = await open(join(this.#root, key))
-      await this.#stayInside(await realpath(join(this.#root, key)))
+      await this.#root.check()
+      const path = this.#path(key)
+      await this.#root.holds(dirname(path))
+      // The name itself must be no link either.
+      file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
       for (let position = options.offset ?? 0; ; ) {
         const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position)
         throwIfAborted(options.signal, doing)
@@ -80,7 +83,9 @@ class FilesystemLocation implements Location {
     return this.#doing(`listing ${prefix}`, options, async () => {
       checkPrefix(prefix)
       const entries: Entry[] = []
-      await this.#walk(join(this.#root, prefix), entries, options.signal)
+      await this.#root.check()
+      const folder = this.#path(prefix)
+      if (await this.#root.holds(folder)) await this.#walk(folder, entries, options.signal)
       return entries.sort((a, b) => (a.key < b.key ? -1 : 1))
     })
   }
@@ -88,15 +93,18 @@ class FilesystemLocation implements Location {
   delete(key: string, options: CallOptions): Promise<void> {
     return this.#doing(`deleting ${key}`, options, async () => {
       checkKey(key)
-      await this.#remove(join(this.#root, key))
+      await this.#remove(this.#path(key))
     })
   }
 
   stat(key: string, options: CallOptions): Promise<Entry | undefined> {
     return this.#doing(`looking at ${key}`, options, async () => {
       checkKey(key)
+      await this.#root.check()
+      const path = this.#path(key)
       try {
-        const found = await lstat(join(this.#root, key))
+        if (!(await this.#root.holds(dirname(path)))) return undefined
+        const found = await lstat(path)
         return found.isFile() ? { key, sizeBytes: found.size, modified: found.mtime } : undefined
       } catch (cause) {
         if (isMissing(cause)) return undefined
@@ -109,7 +117,7 @@ class FilesystemLocation implements Location {
     return this.#doing(`cleaning up ${key}`, options, async () => {
       checkKey(handle)
       if (!TEMPORARY.test(handle)) throw new Failure(`${handle} is no temporary file of ours`, { code: 'internal' })
-      await this.#remove(join(this.#root, handle))
+      await this.#remove(this.#path(handle))
     })
   }
 
@@ -117,7 +125,13 @@ class FilesystemLocation implements Location {
     // Nothing is held open between calls.
   }
 
+  #path(key: string): string {
+    return join(this.#root.path, key)
+  }
+
   async #remove(path: string): Promise<void> {
+    await this.#root.check()
+    if (!(await this.#root.holds(dirname(path)))) return
     await rm(path, { force: true })
     await syncFolder(dirname(path)).catch((cause) => {
       if (!isMissing(cause)) throw cause
@@ -142,17 +156,11 @@ class FilesystemLocation implements Location {
   async #add(path: string, entries: Entry[]): Promise<void> {
     try {
       const { size, mtime } = await lstat(path)
-      entries.push({ key: relative(this.#root, path).split(sep).join('/'), sizeBytes: size, modified: mtime })
+      entries.push({ key: relative(this.#root.path, path).split(sep).join('/'), sizeBytes: size, modified: mtime })
     } catch (cause) {
       // Deleted by somebody while it was being listed.
       if (!isMissing(cause)) throw cause
     }
-  }
-
-  async #stayInside(path: string): Promise<void> {
-    const real = await realpath(path)
-    if (real === this.#root || real.startsWith(`${this.#root}${sep}`)) return
-    throw new Failure(`it leads out of ${this.#root} through a link`, { code: 'refused' })
   }
 
   async #doing<T>(doing: string, { signal }: CallOptions, task: () => Promise<T>): Promise<T> {
@@ -165,7 +173,7 @@ class FilesystemLocation implements Location {
   }
 
   #failure(doing: string, cause: unknown): Failure {
-    return filesystemFailure(cause, `${doing} in ${this.name} (${this.#root})`)
+    return filesystemFailure(cause, `${doing} in ${this.name} (${this.#root.path})`)
   }
 }
 
@@ -185,17 +193,4 @@ async function writeWhole(path: string, body: AsyncIterable<Uint8Array>, signal:
   const { size } = await file.stat()
   if (size === written) return size
   throw new Failure(`the file has ${size} bytes, ${written} were written`, { code: 'damaged' })
-}
-
-/** A rename is only safe from a power cut once the folder has been flushed. */
-async function syncFolder(path: string): Promise<void> {
-  await using folder = await open(path)
-  await folder.sync().catch((cause) => {
-    // Some network filesystems cannot flush a folder; there the rename itself is the promise.
-    if (errnoOf(cause) !== 'EINVAL' && errnoOf(cause) !== 'ENOTSUP') throw cause
-  })
-}
-
-function isMissing(cause: unknown): boolean {
-  return errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR'
 }
