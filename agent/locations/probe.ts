@@ -1,75 +1,48 @@
 import { randomBytes } from 'node:crypto'
-import { Failure } from '../core/errors.ts'
-import { DAY_MS, formatBytes } from '../core/units.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Failure } from '../core/errors.ts'
+import { DAY_MS, formatBytes, formatDuration, SECOND_MS } from '../core/units.ts'
+import type { Check } from './check.ts'
+import { readWhole, wrong } from './check.ts'
+import { LargeProbe, readLeftover } from './large-probe.ts'
 import type { CallOptions, Location } from './location.ts'
 import { replayable } from './location.ts'
-
-/** One thing that a location is asked to do. */
-export interface Check {
-  readonly name: string
-  /** The right it needs, as in "permission to ...". */
-  readonly needs: string
-  /** Resolves with what there is to tell about it. */
-  readonly run: () => Promise<string | undefined>
-}
 
 // More than one chunk of any location, and little enough for the slowest line.
 const PROBE_BYTES = 200_003
 const OFFSET = 123_457
 const STALE_MS = DAY_MS
-const MANIFEST = '.manifest.json'
+/** `<milliseconds since 1970>-<12 hexadecimal digits>`, and what belongs to it. */
+const OURS = /^(\d{13})-[0-9a-f]{12}(\.large|\.leftover)?$/
 
-/** Lists, and reads the newest manifest where there is one. */
-export function readingChecks(location: Location, prefix: string, call: CallOptions): Check[] {
-  let newest: { readonly key: string; readonly sizeBytes: number } | undefined
-  return [
-    {
-      name: 'list',
-      needs: 'list',
-      run: async () => {
-        const entries = await location.list(prefix, call)
-        // A backup's name begins with its time.
-        const nameOf = (key: string): string => key.slice(key.lastIndexOf('/') + 1)
-        for (const entry of entries.filter(({ key }) => key.endsWith(MANIFEST))) {
-          if (!newest || nameOf(entry.key) > nameOf(newest.key)) newest = entry
-        }
-        return entries.length === 0 ? `nothing is below ${prefix} yet` : `${entries.length} objects below ${prefix}`
-      },
-    },
-    {
-      name: 'read',
-      needs: 'read',
-      run: async () => {
-        if (!newest) return 'there is no manifest to read yet'
-        const { length } = await read(location, newest.key, call)
-        if (length !== newest.sizeBytes) {
-          throw wrong(location, newest.key, `was listed with ${newest.sizeBytes} bytes, but ${length} came back`)
-        }
-        return newest.key
-      },
-    },
-  ]
+export interface ProbeOptions {
+  readonly clock: Clock
+  /** Ends in `/`. */
+  readonly prefix: string
 }
 
-/** An object of its own: where it is, and everything that can be done with it, in an order that makes sense. */
+/** Objects of its own: where they are, and everything that can be done with them, in an order that makes sense. */
 export class Probe {
   readonly key: string
   readonly #location: Location
   readonly #folder: string
-  readonly #now: Date
-  readonly #call: CallOptions
+  readonly #clock: Clock
+  readonly #startedMs: number
+  readonly #large: LargeProbe
   #bytes = randomBytes(PROBE_BYTES)
+  #isWritten = false
 
-  constructor(location: Location, prefix: string, now: Date, call: CallOptions) {
+  constructor(location: Location, { clock, prefix }: ProbeOptions) {
     this.#location = location
     this.#folder = `${prefix}.validate/`
-    this.#now = now
-    this.#call = call
-    this.key = `${this.#folder}${now.getTime()}-${randomBytes(6).toString('hex')}`
+    this.#clock = clock
+    this.#startedMs = clock.now().getTime()
+    this.key = `${this.#folder}${this.#startedMs}-${randomBytes(6).toString('hex')}`
+    this.#large = new LargeProbe(location, this.key, clock)
   }
 
   writingChecks(): Check[] {
-    return [this.#write(), this.#delete()]
+    return [this.#write(), this.#delete(), ...this.#large.writingChecks()]
   }
 
   allChecks(): Check[] {
@@ -82,29 +55,40 @@ export class Probe {
       this.#overwrite(),
       this.#delete(),
       this.#gone(),
+      // Last: an account that may not delete must not be left with much.
+      ...this.#large.allChecks(),
     ]
+  }
+
+  /** Removes whatever of it is there. */
+  async remove(call: CallOptions): Promise<void> {
+    await this.#large.remove(call)
+    await this.#location.delete(this.key, call)
   }
 
   #write(): Check {
     return {
       name: 'write',
       needs: 'write',
-      run: async () => {
-        await this.#put()
+      run: async (call) => {
+        await this.#put(call)
+        this.#isWritten = true
         return `${formatBytes(PROBE_BYTES)} to ${this.key}`
       },
     }
   }
 
+  /** The time that the server gives the object is that of its clock. */
   #stat(): Check {
     return {
       name: 'look up',
       needs: 'read',
-      run: async () => {
-        const entry = await this.#location.stat(this.key, this.#call)
+      after: 'write',
+      run: async (call) => {
+        const entry = await this.#location.stat(this.key, call)
         if (!entry) throw this.#wrong('was written, but is not there')
         this.#compareSize(entry.sizeBytes)
-        return undefined
+        return entry.modified && this.#compareClocks(entry.modified.getTime())
       },
     }
   }
@@ -114,13 +98,13 @@ export class Probe {
     return {
       name: 'list',
       needs: 'list',
-      run: async () => {
-        const entries = await this.#location.list(this.#folder, this.#call)
+      run: async (call) => {
+        const entries = await this.#location.list(this.#folder, call)
         const entry = entries.find(({ key }) => key === this.key)
-        if (!entry) throw this.#wrong('was written, but is not listed')
-        this.#compareSize(entry.sizeBytes)
-        const stale = entries.filter(({ key }) => this.#isStale(key))
-        for (const { key } of stale) await this.#location.delete(key, this.#call)
+        if (this.#isWritten && !entry) throw this.#wrong('was written, but is not listed')
+        if (entry) this.#compareSize(entry.sizeBytes)
+        const stale = entries.map(({ key }) => key).filter((key) => this.#isStale(key))
+        for (const key of stale) await this.#removeStale(key, call)
         return stale.length === 0 ? undefined : `${stale.length} left by earlier validations removed`
       },
     }
@@ -130,8 +114,9 @@ export class Probe {
     return {
       name: 'read',
       needs: 'read',
-      run: async () => {
-        await this.#compare(0)
+      after: 'write',
+      run: async (call) => {
+        await this.#compare(0, call)
         return undefined
       },
     }
@@ -141,8 +126,9 @@ export class Probe {
     return {
       name: 'read from an offset',
       needs: 'read',
-      run: async () => {
-        await this.#compare(OFFSET)
+      after: 'read',
+      run: async (call) => {
+        await this.#compare(OFFSET, call)
         return undefined
       },
     }
@@ -152,10 +138,11 @@ export class Probe {
     return {
       name: 'overwrite',
       needs: 'overwrite',
-      run: async () => {
+      after: 'read',
+      run: async (call) => {
         this.#bytes = randomBytes(PROBE_BYTES - 1)
-        await this.#put()
-        await this.#compare(0)
+        await this.#put(call)
+        await this.#compare(0, call)
         return undefined
       },
     }
@@ -165,8 +152,8 @@ export class Probe {
     return {
       name: 'delete',
       needs: 'delete',
-      run: async () => {
-        await this.#location.delete(this.key, this.#call)
+      run: async (call) => {
+        await this.#location.delete(this.key, call)
         return undefined
       },
     }
@@ -176,17 +163,18 @@ export class Probe {
     return {
       name: 'verify that it is gone',
       needs: 'list',
-      run: async () => {
-        const entries = await this.#location.list(this.#folder, this.#call)
+      after: 'delete',
+      run: async (call) => {
+        const entries = await this.#location.list(this.#folder, call)
         if (entries.some(({ key }) => key === this.key)) throw this.#wrong('was deleted, but is still listed')
-        if (await this.#location.stat(this.key, this.#call)) throw this.#wrong('was deleted, but is still there')
+        if (await this.#location.stat(this.key, call)) throw this.#wrong('was deleted, but is still there')
         return undefined
       },
     }
   }
 
-  async #put(): Promise<void> {
-    const { sizeBytes } = await this.#location.put(this.key, replayable(this.#bytes), this.#call)
+  async #put(call: CallOptions): Promise<void> {
+    const { sizeBytes } = await this.#location.put(this.key, replayable(this.#bytes), call)
     this.#compareSize(sizeBytes)
   }
 
@@ -195,32 +183,33 @@ export class Probe {
     throw this.#wrong(`was written with ${this.#bytes.length} bytes, but has ${sizeBytes}`)
   }
 
-  async #compare(offset: number): Promise<void> {
-    const found = await read(this.#location, this.key, { ...this.#call, offset })
+  /** It was written between the start and now; servers that cut seconds off are not behind for that. */
+  #compareClocks(modifiedMs: number): string {
+    const aheadMs = modifiedMs - this.#clock.now().getTime()
+    const behindMs = this.#startedMs - SECOND_MS - modifiedMs
+    if (aheadMs > SECOND_MS) return `its clock is ${formatDuration(aheadMs)} ahead of ours`
+    if (behindMs > SECOND_MS) return `its clock is ${formatDuration(behindMs)} behind ours`
+    return 'its clock agrees with ours'
+  }
+
+  async #compare(offset: number, call: CallOptions): Promise<void> {
+    const found = await readWhole(this.#location, this.key, { ...call, offset })
     if (this.#bytes.subarray(offset).equals(found)) return
     throw this.#wrong(`came back changed: ${found.length} bytes from byte ${offset} on`)
   }
 
   #isStale(key: string): boolean {
-    const writtenMs = Number(/^(\d{13})-[0-9a-f]{12}$/.exec(key.slice(this.#folder.length))?.[1])
-    return this.#now.getTime() - writtenMs > STALE_MS
+    const writtenMs = Number(OURS.exec(key.slice(this.#folder.length))?.[1])
+    return this.#startedMs - writtenMs > STALE_MS
+  }
+
+  async #removeStale(key: string, call: CallOptions): Promise<void> {
+    const leftover = key.endsWith('.leftover') ? await readLeftover(this.#location, key, call) : undefined
+    if (leftover) await this.#location.discard(leftover, call)
+    await this.#location.delete(key, call)
   }
 
   #wrong(what: string): Failure {
     return wrong(this.#location, this.key, what)
   }
-}
-
-async function read(
-  location: Location,
-  key: string,
-  options: CallOptions & { readonly offset?: number },
-): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of location.get(key, options)) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks)
-}
-
-function wrong({ name }: Location, key: string, what: string): Failure {
-  return new Failure(`${key} in ${name} ${what}`, { code: 'damaged' })
 }

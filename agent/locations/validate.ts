@@ -3,10 +3,11 @@ import { withTimeout } from '../core/clock.ts'
 import type { FailureData } from '../core/errors.ts'
 import { Failure, failureData, throwIfAborted, toFailure } from '../core/errors.ts'
 import type { ValidateStep } from '../core/events.ts'
-import { SECOND_MS } from '../core/units.ts'
+import { formatDuration, MINUTE_MS, SECOND_MS } from '../core/units.ts'
+import type { Check } from './check.ts'
+import { readingChecks } from './check.ts'
 import type { Location } from './location.ts'
-import type { Check } from './probe.ts'
-import { Probe, readingChecks } from './probe.ts'
+import { Probe } from './probe.ts'
 
 /** What the location is to be used for: `read` lists and reads only, `write` writes and removes, `readwrite` is all. */
 export type Permission = 'read' | 'write' | 'readwrite'
@@ -23,48 +24,54 @@ export interface ValidateOptions {
 
 export interface ValidateResult {
   readonly ok: boolean
-  /** In order, up to the first that failed; behind it `clean up` where that failed too. */
+  /** In order; behind them `clean up` where something was left that could not be removed. */
   readonly steps: readonly ValidateStep[]
 }
 
+const STEP_MS = 2 * MINUTE_MS
+const WHOLE_MS = 5 * MINUTE_MS
 const CLEAN_UP_MS = 30 * SECOND_MS
 
 /**
- * Uses a location for real, with an object of its own that is gone afterwards, whatever happens. Resolves with what
- * succeeded and what did not; rejects only when it was aborted.
+ * Uses a location for real, with objects of its own that are gone afterwards, whatever happens. A right that lacks does
+ * not end it: what else lacks is worth knowing at once. Resolves with what succeeded and what did not, within minutes;
+ * rejects only when it was aborted.
  */
 export async function validateLocation(location: Location, options: ValidateOptions): Promise<ValidateResult> {
-  const { permission, signal, clock, prefix, onStep } = options
+  const { permission, signal, clock, prefix } = options
   const steps: ValidateStep[] = []
   const tell = (step: ValidateStep): void => {
     steps.push(step)
-    onStep?.(step)
+    options.onStep?.(step)
   }
-  const probe = new Probe(location, prefix, clock.now(), { signal })
-  for (const check of checksFor(permission, probe, location, options)) {
-    const step = await perform(check, options)
+  const probe = new Probe(location, { clock, prefix })
+  const endMs = clock.monotonicMs() + WHOLE_MS
+  const checks = checksFor(permission, probe, location, prefix)
+  for (const check of checks) {
+    if (check.after !== undefined && !steps.some(({ name, ok }) => name === check.after && ok)) continue
+    const step = await perform(check, Math.min(STEP_MS, endMs - clock.monotonicMs()), options)
     tell(step)
-    if (step.ok) continue
-    const left = permission === 'read' ? undefined : await cleanUp(location, probe.key, clock)
-    // Where the write was refused there is most likely nothing, and why removing it is refused too helps nobody.
-    if (left && check.name !== 'write') tell(left)
-    throwIfAborted(signal, `validating ${location.name}`)
-    return { ok: false, steps }
+    if (!step.ok && step.failure?.code !== 'permission') break
   }
-  return { ok: true, steps }
+  const ok = steps.every((step) => step.ok)
+  if (permission !== 'read' && !ok) {
+    const left = await cleanUp(location, probe, clock)
+    // Where the first write was refused there is most likely nothing, and why removing it is refused too helps nobody.
+    if (left && steps[0]?.ok) tell(left)
+  }
+  throwIfAborted(signal, `validating ${location.name}`)
+  const facts = location.facts?.() ?? []
+  if (ok && facts.length > 0) tell({ name: 'about the server', ok: true, durationMs: 0, detail: facts.join('; ') })
+  return { ok, steps }
 }
 
-function checksFor(
-  permission: Permission,
-  probe: Probe,
-  location: Location,
-  { prefix, signal }: ValidateOptions,
-): readonly Check[] {
-  if (permission === 'read') return readingChecks(location, prefix, { signal })
+function checksFor(permission: Permission, probe: Probe, location: Location, prefix: string): readonly Check[] {
+  if (permission === 'read') return readingChecks(location, prefix)
   return permission === 'write' ? probe.writingChecks() : probe.allChecks()
 }
 
-async function perform(check: Check, { clock, prefix, signal }: ValidateOptions): Promise<ValidateStep> {
+async function perform(check: Check, limitMs: number, options: ValidateOptions): Promise<ValidateStep> {
+  const { clock, prefix, signal } = options
   const startedMs = clock.monotonicMs()
   const step = (outcome: Partial<ValidateStep>): ValidateStep => ({
     name: check.name,
@@ -72,33 +79,55 @@ async function perform(check: Check, { clock, prefix, signal }: ValidateOptions)
     durationMs: clock.monotonicMs() - startedMs,
     ...outcome,
   })
+  const late = (): Failure =>
+    new Failure(`${check.name}: not done within ${formatDuration(limitMs)}`, { code: 'unreachable' })
   try {
     signal.throwIfAborted()
-    const detail = await check.run()
+    if (limitMs <= 0) throw new Failure(`${check.name}: the time is up`, { code: 'unreachable' })
+    const detail = await withTimeout(clock, limitMs, signal, late, (limited) =>
+      endedBy(limited, check.run({ signal: limited })),
+    )
     return step(detail === undefined ? {} : { detail })
   } catch (thrown) {
     return step({ ok: false, failure: explain(thrown, check, prefix) })
   }
 }
 
+/** Whatever a location does with the abort: nobody waits for it any longer. */
+function endedBy<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    // Its own failure, if it has one to tell, comes first.
+    const abort = (): void => void setImmediate(() => setImmediate(reject, signal.reason))
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
 /** A location knows best what its account lacks; where it has no advice, the step itself says which right it takes. */
-function explain(thrown: unknown, { needs }: Check, prefix: string): FailureData {
-  const failure = failureData(thrown)
+function explain(thrown: unknown, { name, needs }: Check, prefix: string): FailureData {
+  const failure = failureData(toFailure(thrown, name))
   if (failure.code !== 'permission' || failure.hint !== undefined) return failure
   return { ...failure, hint: `The account needs permission to ${needs} below ${prefix}.` }
 }
 
 /** Undefined when nothing is left. Works after an abort too, and ends in any case. */
-async function cleanUp(location: Location, key: string, clock: Clock): Promise<ValidateStep | undefined> {
+async function cleanUp(location: Location, probe: Probe, clock: Clock): Promise<ValidateStep | undefined> {
   const startedMs = clock.monotonicMs()
-  const late = (): Failure => new Failure(`deleting ${key} in ${location.name}: no answer`, { code: 'unreachable' })
+  const doing = `removing ${probe.key} in ${location.name}`
+  const late = (): Failure => new Failure(`${doing}: no answer`, { code: 'unreachable' })
   const { signal } = new AbortController()
   try {
-    await withTimeout(clock, CLEAN_UP_MS, signal, late, (limited) => location.delete(key, { signal: limited }))
+    await withTimeout(clock, CLEAN_UP_MS, signal, late, (limited) =>
+      endedBy(limited, probe.remove({ signal: limited })),
+    )
     return undefined
   } catch (thrown) {
-    const { code, message } = toFailure(thrown, `deleting ${key} in ${location.name}`)
-    const failure = { code, message, hint: `What this validation wrote may still be there: remove ${key} by hand.` }
+    const { code, message } = toFailure(thrown, doing)
+    const failure = {
+      code,
+      message,
+      hint: `What this validation wrote may still be there: remove ${probe.key}* by hand.`,
+    }
     return { name: 'clean up', ok: false, durationMs: clock.monotonicMs() - startedMs, failure }
   }
 }

@@ -4,16 +4,31 @@ import { Failure } from '../../agent/core/errors.ts'
 import type { ValidateStep } from '../../agent/core/events.ts'
 import { DAY_MS } from '../../agent/core/units.ts'
 import type { Location } from '../../agent/locations/location.ts'
+import { throttled } from '../../agent/locations/throttled.ts'
 import type { ValidateOptions } from '../../agent/locations/validate.ts'
 import { validateLocation } from '../../agent/locations/validate.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
+import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
 import { openS3Double } from '../support/s3/open.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { startS3 } from '../support/s3/server.ts'
 import { errorOf, streamOf } from '../support/streams.ts'
 
-const ALL = ['write', 'look up', 'list', 'read', 'read from an offset', 'overwrite', 'delete', 'verify that it is gone']
+const ALL = [
+  'write',
+  'look up',
+  'list',
+  'read',
+  'read from an offset',
+  'overwrite',
+  'delete',
+  'verify that it is gone',
+  'write a large object',
+  'read the large object',
+  'discard an unfinished upload',
+  'delete the large object',
+]
 
 describe('validateLocation', () => {
   it('writes, reads back, overwrites and deletes, and leaves nothing', async () => {
@@ -47,8 +62,14 @@ describe('validateLocation', () => {
     const used: string[] = []
     memory.fault = (operation) => used.push(operation)
     const result = await validate(memory, { permission: 'write' })
-    expect(result.steps.map(({ name }) => name)).toEqual(['write', 'delete'])
-    expect(used).toEqual(['put', 'delete'])
+    expect(result.steps.map(({ name }) => name)).toEqual([
+      'write',
+      'delete',
+      'write a large object',
+      'discard an unfinished upload',
+      'delete the large object',
+    ])
+    expect(new Set(used)).toEqual(new Set(['put', 'discard', 'delete']))
   })
 
   it.each([
@@ -83,9 +104,13 @@ describe('validateLocation', () => {
       ['write', true],
       ['look up', true],
       ['list', false],
+      ['read', true],
+      ['read from an offset', true],
+      ['overwrite', true],
+      ['delete', false],
       ['clean up', false],
     ])
-    expect(steps.at(-1)?.failure?.hint).toContain(`remove ${key} by hand`)
+    expect(steps.at(-1)?.failure?.hint).toContain(`remove ${key}* by hand`)
   })
 
   it.each([
@@ -167,6 +192,78 @@ describe('validateLocation', () => {
     expect(memory.keys).toEqual(kept.sort())
   })
 
+  it('discards the upload that a killed validation had begun', async () => {
+    const memory = new MemoryLocation('disk')
+    const clock = new FakeClock()
+    const old = `prod/.validate/${clock.now().getTime() - 2 * DAY_MS}-0123456789ab`
+    const leftover = { key: `${old}.large`, handle: 'upload-7' }
+    await memory.put(`${old}.leftover`, streamOf(Buffer.from(JSON.stringify(leftover))), live())
+    const foreign = `prod/.validate/${clock.now().getTime() - 2 * DAY_MS}-0123456789ac.leftover`
+    await memory.put(foreign, streamOf(Buffer.from('{"key":"prod/nightly/x","handle":"upload-8"}')), live())
+    expect(await validate(memory, { clock })).toMatchObject({ ok: true })
+    expect(memory.discarded).toContainEqual(leftover)
+    expect(memory.discarded.map(({ handle }) => handle)).not.toContain('upload-8')
+    expect(memory.keys).toEqual([])
+  })
+
+  it('tells how fast it was and how far the clocks are apart', async () => {
+    const memory = new MemoryLocation('disk')
+    const clock = new FakeClock()
+    memory.stat = async (key) => {
+      const sizeBytes = memory.objects.get(key)?.length
+      return sizeBytes === undefined
+        ? undefined
+        : { key, sizeBytes, modified: new Date(clock.now().getTime() - 90_000) }
+    }
+    const { steps } = await validate(memory, { clock })
+    const detailOf = (name: string) => steps.find((step) => step.name === name)?.detail
+    expect(detailOf('look up')).toBe('its clock is 1m 29s behind ours')
+    expect(detailOf('write a large object')).toMatch(/^9\.0 MiB at \d.*\/s$/)
+    expect(detailOf('read the large object')).toMatch(/^9\.0 MiB at \d.*\/s$/)
+  })
+
+  it('sends less on a line that is slow, and says so', async () => {
+    const memory = new MemoryLocation('disk')
+    const clock = new FakeClock()
+    const slow = throttled(memory, { clock, bytesPerSecond: 100_000 })
+    const result = validate(slow, { clock })
+    let ended = false
+    result.finally(() => {
+      ended = true
+    })
+    while (!ended) await clock.advance(125)
+    const { ok, steps } = await result
+    expect(ok).toBe(true)
+    expect(steps.find(({ name }) => name === 'write a large object')?.detail).toMatch(
+      /cut short because the line is slow$/,
+    )
+    expect(memory.keys).toEqual([])
+  })
+
+  it('gives no step more than two minutes, and ends though the location heeds no abort', async () => {
+    const memory = new MemoryLocation('disk')
+    const clock = new FakeClock()
+    memory.list = () => new Promise(() => undefined)
+    const result = validate(memory, { clock })
+    await clock.advance(120_000)
+    expect((await result).steps.at(-1)).toEqual({
+      name: 'list',
+      ok: false,
+      durationMs: 120_000,
+      failure: { code: 'unreachable', message: 'list: not done within 2m' },
+    })
+    expect(memory.keys).toEqual([])
+  })
+
+  it('shows no more of a failure than may be printed', async () => {
+    const memory = new MemoryLocation('disk')
+    memory.fault = (operation) => {
+      if (operation === 'list') throw new TypeError('cannot read properties of undefined')
+    }
+    const { steps } = await validate(memory)
+    expect(steps.at(-1)?.failure).toEqual({ code: 'internal', message: 'list: cannot read properties of undefined' })
+  })
+
   describe('to read only', () => {
     it('lists and reads the newest manifest, and writes nothing', async () => {
       const memory = new MemoryLocation('disk')
@@ -222,6 +319,51 @@ describe('validateLocation on S3', () => {
       failure: { code: 'permission', hint: expect.stringContaining(action) },
     })
     expect(s3.objects.size).toBe(action === 's3:DeleteObject' ? 1 : 0)
+  })
+
+  it('names every right that lacks, and leaves no more than it must', async () => {
+    const allow = ['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts']
+    await using s3 = await startS3({ allow })
+    const { steps } = await validate(await openS3Double(s3))
+    const failed = steps.filter((step) => !step.ok).map(({ name, failure }) => [name, failure?.code])
+    expect(failed).toEqual([
+      ['list', 'permission'],
+      ['delete', 'permission'],
+      ['clean up', 'permission'],
+    ])
+    expect(s3.objects.size).toBe(1)
+    expect(s3.uploads.size).toBe(0)
+  })
+
+  it('names s3:AbortMultipartUpload when it lacks', async () => {
+    const allow = PALETTE_ACTIONS.filter((action) => action !== 's3:AbortMultipartUpload')
+    await using s3 = await startS3({ allow })
+    const { ok, steps } = await validate(await openS3Double(s3))
+    expect(ok).toBe(false)
+    expect(steps.find((one) => !one.ok)).toMatchObject({
+      name: 'discard an unfinished upload',
+      failure: { code: 'permission', hint: expect.stringContaining('s3:AbortMultipartUpload') },
+    })
+  })
+
+  it('leaves no unfinished upload', async () => {
+    await using s3 = await startS3()
+    await validate(await openS3Double(s3))
+    expect(s3.count('CreateMultipartUpload')).toBe(2)
+    expect(s3.uploads.size).toBe(0)
+  })
+
+  it('tells of checksums and TLS', async () => {
+    const tls = selfSignedCertificate()
+    await using s3 = await startS3({ tls })
+    const { steps } = await validate(await openS3Double(s3, { caCert: tls.cert }))
+    expect(steps.at(-1)).toMatchObject({
+      name: 'about the server',
+      ok: true,
+      detail: expect.stringMatching(/^checksums go with every upload; TLSv1\.3, certificate of .+ good until \d{4}-/),
+    })
+    await using old = await startS3({ refuseChecksums: { status: 501, code: 'NotImplemented' } })
+    expect((await validate(await openS3Double(old))).steps.at(-1)?.detail).toContain('the server refuses checksums')
   })
 
   it.each([

@@ -21,6 +21,12 @@ export class ChecksumMode {
     return this.#current
   }
 
+  describe(): string {
+    return this.#current === 'WHEN_SUPPORTED'
+      ? 'checksums go with every upload'
+      : 'the server refuses checksums with uploads: they go without'
+  }
+
   /** Runs the request, and once more without checksums when they may be why it was refused. */
   async run<T>(request: () => Promise<T>): Promise<T> {
     const used = this.#current

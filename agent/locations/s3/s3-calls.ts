@@ -20,6 +20,8 @@ import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { ChecksumMode } from './checksum-mode.ts'
 import { httpStatusOf, s3ErrorName, s3Failure } from './classify.ts'
 import { createClient } from './client.ts'
+import type { Connections } from './connections.ts'
+import { createConnections } from './connections.ts'
 
 /** What every call is told: how its failures begin, and when to stop. */
 export interface Call {
@@ -72,6 +74,7 @@ export class S3Calls {
   readonly #config: S3LocationConfig
   readonly #options: S3CallsOptions
   readonly #checksums = new ChecksumMode()
+  readonly #connections: Connections
   readonly #client: S3Client
   /** Without a limit for silence on the socket: a reader that pauses a download is not the server's fault. */
   readonly #downloads: S3Client
@@ -80,8 +83,11 @@ export class S3Calls {
     this.#config = config
     this.#options = options
     const { silenceMs, env } = options
-    this.#client = createClient(config, { checksums: this.#checksums, silenceMs, env })
-    this.#downloads = createClient(config, { checksums: this.#checksums, silenceMs: 0, env })
+    const checksums = this.#checksums
+    const ca = config.caCert === undefined ? {} : { caCert: config.caCert }
+    this.#connections = createConnections({ ...ca, env, silenceMs })
+    this.#client = createClient(config, { checksums, connections: this.#connections })
+    this.#downloads = createClient(config, { checksums, connections: createConnections({ ...ca, env, silenceMs: 0 }) })
   }
 
   async putObject(key: string, body: Buffer, call: Call): Promise<string | undefined> {
@@ -228,6 +234,11 @@ export class S3Calls {
   failureOf(thrown: unknown, doing: string, actions: string): Failure {
     const { bucketName: bucket, region, serverSideEncryption } = this.#config
     return s3Failure(thrown, doing, { bucket, region, actions, encrypted: serverSideEncryption !== undefined })
+  }
+
+  /** How the server was found to differ, and how it is spoken to. */
+  facts(): readonly string[] {
+    return [this.#checksums.describe(), ...this.#connections.facts()]
   }
 
   close(): void {

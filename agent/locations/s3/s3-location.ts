@@ -127,6 +127,10 @@ class S3Location implements Location {
     await abortUpload(this.#calls, this.#root + key, handle, this.#call('discarding an upload of', key, options))
   }
 
+  facts(): readonly string[] {
+    return this.#calls.facts()
+  }
+
   async close(): Promise<void> {
     this.#calls.close()
   }
