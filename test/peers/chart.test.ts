@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -62,8 +62,23 @@ function podOf(objects: readonly ChartObject[], name = 'palette-backup'): Pod {
   return (of(objects, 'Deployment', name) as { spec?: { template: { spec: Pod } } }).spec?.template.spec as Pod
 }
 
-function rulesOf(objects: readonly ChartObject[], name: string, namespace: string): readonly Rule[] {
-  return of(objects, 'Role', name, namespace)['rules'] as readonly Rule[]
+interface Right {
+  readonly namespace: string
+  readonly rules: readonly Rule[]
+}
+
+function rightsOf(objects: readonly ChartObject[], name: string): readonly Right[] {
+  const roles = objects.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === name)
+  return sorted(roles.map(({ metadata, rules }) => ({ namespace: metadata.namespace, rules: rules as Rule[] })))
+}
+
+/** Where order means nothing, so that two of them can be compared. */
+function sorted(rights: readonly Right[]): readonly Right[] {
+  const rule = ({ resourceNames, ...others }: Rule): Rule =>
+    resourceNames ? { ...others, resourceNames: [...resourceNames].sort() } : others
+  return rights
+    .map(({ namespace, rules }) => ({ namespace, rules: rules.map(rule) }))
+    .sort((a, b) => (a.namespace < b.namespace ? -1 : 1))
 }
 
 async function withConfig(config: object, ...args: readonly string[]): Promise<readonly ChartObject[]> {
@@ -163,34 +178,13 @@ describe.skipIf(peersMissing('helm'))('the chart', () => {
     })
   })
 
-  it('reads Secrets by name, MongoDB by its StatefulSet, and lists Secrets only where Helm keeps its records', async () => {
-    const objects = await renderChart(...DEFAULT)
-    const rules = rulesOf(objects, 'palette-backup', 'hubble-system')
-    expect(rules.find(({ resources }) => resources.includes('secrets'))).toMatchObject({
-      resourceNames: expect.arrayContaining(['configserversecret', 'msgbroker-secret', 'spectromongosecret']),
-      verbs: ['get'],
-    })
-    const unnamed = rules.filter(({ resourceNames }) => resourceNames === undefined)
-    expect(unnamed.map(({ resources }) => resources)).toEqual([['statefulsets']])
-    expect(rulesOf(objects, 'palette-backup', 'default')).toMatchObject([
-      { resources: ['secrets'], verbs: ['get', 'list'] },
-    ])
-    const without = await renderChart(...DEFAULT, '--set-json', 'rbac.helmReleaseNamespaces=[]')
-    expect(without.filter(({ metadata }) => metadata.namespace === 'default')).toEqual([])
-  })
-
-  it('changes Palette only with restore.enabled: scaling, and the Secrets that are named', async () => {
-    const rules = rulesOf(
-      await renderChart('-f', CI_VALUES['restore'] ?? ''),
-      'palette-backup-restore',
-      'hubble-system',
-    )
-    const changing = rules.filter(({ verbs }) => verbs.includes('patch') || verbs.includes('update'))
-    expect(changing.map(({ resources, resourceNames }) => [resources, resourceNames])).toEqual([
-      [['deployments', 'statefulsets'], undefined],
-      [['secrets'], ['configserversecret', 'msgbroker-secret']],
-    ])
-    expect(rules.flatMap(({ verbs }) => verbs)).not.toContain('delete')
+  it('gives exactly the rights that the program says it needs', async () => {
+    const needed = JSON.parse(await readFile(new URL('../../docs/rbac.json', import.meta.url), 'utf8'))
+    const objects = await renderChart('-f', CI_VALUES['restore'] ?? '')
+    expect(rightsOf(objects, 'palette-backup')).toEqual(sorted(needed.backup))
+    expect(rightsOf(objects, 'palette-backup-restore')).toEqual(sorted(needed.restore))
+    const withoutReleases = await renderChart(...DEFAULT, '--set-json', 'rbac.helmReleaseNamespaces=[]')
+    expect(withoutReleases.filter(({ metadata }) => metadata.namespace === 'default')).toEqual([])
   })
 
   it('keeps the configuration in a Secret where it is asked to, or uses one that is there', async () => {
@@ -257,14 +251,24 @@ describe.skipIf(peersMissing('helm'))('the chart', () => {
     expect(plain.filter((kind) => /Monitor|Rule|NetworkPolicy/.test(kind))).toEqual([])
   })
 
-  it('gives the rights that the configuration needs', async () => {
-    const config = parse(
-      await helm('template', 'x', CHART, '--kube-version', '1.33.0', ...DEFAULT, '-s', 'templates/configmap.yaml'),
-    )
-    const values = parse(config.data['palette-backup.yaml'])
-    values.provider.palette.namespace = 'palette-mgmt'
+  it('gives the rights that the configuration asks for', async () => {
+    const rendered = await renderChart(...DEFAULT)
+    const values = parse(Object(of(rendered, 'ConfigMap')['data'])['palette-backup.yaml'])
+    Object.assign(values.provider.palette, {
+      namespace: 'palette-mgmt',
+      kubernetes: { optional_secrets: ['tools/token'], helm_releases: ['palette-charts/hubble'] },
+    })
+    values.provider.palette.mongodb.stateful_set = 'mongodb'
+    values.resource.backup_policy.nightly.include_cluster_resources_mode = 'always'
     const objects = await withConfig(values)
-    expect(rulesOf(objects, 'palette-backup', 'palette-mgmt').length).toBeGreaterThan(1)
-    expect(objects.filter(({ metadata }) => metadata.namespace === 'hubble-system')).toEqual([])
+    const rights = new Map(rightsOf(objects, 'palette-backup').map(({ namespace, rules }) => [namespace, rules]))
+    const everything = { apiGroups: ['*'], resources: ['*'], verbs: ['get', 'list'] }
+    for (const namespace of ['palette-mgmt', 'jet-system', 'cp-system', 'ui-system']) {
+      expect(rights.get(namespace)).toContainEqual(everything)
+    }
+    expect(rights.get('palette-mgmt')).toContainEqual(expect.objectContaining({ resourceNames: ['mongodb'] }))
+    expect(rights.get('tools')).toMatchObject([{ resourceNames: ['token'], verbs: ['get'] }])
+    expect(rights.get('palette-charts')).toMatchObject([{ resources: ['secrets'], verbs: ['list'] }])
+    expect(rights.has('hubble-system')).toBe(false)
   })
 })
