@@ -30,7 +30,8 @@ configuration name them, as `name` or `namespace/name`.
 {{- /* Policies that take all objects, of the namespaces they name or of those Palette's chart makes. */ -}}
 {{- define "palette-backup.allObjectsNamespaces" -}}
 {{- $namespaces := .Values.rbac.allObjectsNamespaces -}}
-{{- $own := list (include "palette-backup.paletteNamespace" .) "jet-system" "cp-system" "ui-system" -}}
+{{- $own := list "cert-manager" "cp-system" "imageswap-system" "ingress-nginx" "ingress-traefik" "jet-system" -}}
+{{- $own = concat (list (include "palette-backup.paletteNamespace" .)) $own (list "palette-system" "reach-system" "ui-system") -}}
 {{- range dig "resource" "backup_policy" dict .Values.config -}}
 {{- if or (eq (dig "include_cluster_resources_mode" "" .) "always") (eq (toString (dig "include_cluster_resources" "" .)) "true") -}}
 {{- $namespaces = concat $namespaces (dig "namespaces" $own .) -}}

@@ -196,7 +196,7 @@ function kubeconfigText(url: string, caFile: string, token: string): string {
 }
 
 function node(name: string): object {
-  const resources = { cpu: '64', memory: '256Gi', pods: '500' }
+  const resources = { cpu: '64', memory: '256Gi', 'ephemeral-storage': '100Gi', pods: '500' }
   return {
     apiVersion: 'v1',
     kind: 'Node',
