@@ -125,7 +125,13 @@ it('whatever is dropped, retyped, doubled or moved: an answer, with a place, and
         if (kind === 'reorder') items.reverse()
         if (kind === 'retype') pick(items, at).value = parsed.createNode(value)
         if (kind === 'double') items.push(pick(items, at))
-        if (kind === 'move') pick(maps, to).node.items.push(...items.splice(index, 1))
+        if (kind === 'move') {
+          const target = pick(maps, to).node
+          const moved = pick(items, at)
+          if (mapsOf(moved.value).some(({ node }) => node === target)) continue
+          items.splice(index, 1)
+          target.items.push(moved)
+        }
       }
       const loaded = await load(parsed.toString({ verifyAliasOrder: false }))
       check(loaded)
