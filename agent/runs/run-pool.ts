@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts'
 import { DeadRuns } from './dead-runs.ts'
 import { relayLog } from './relay-log.ts'
 import type { RunOrder, RunRequest } from './request.ts'
+import { runEnvironment } from './run-environment.ts'
 import type { RunRecord } from './run-history.ts'
 import { RunHistory } from './run-history.ts'
 import { createRunId } from './run-id.ts'
@@ -156,7 +157,7 @@ export class RunPool {
     const runLogger = logger.child({ run: runId, ...subjectOf(order) })
     const process = this.#spawn(task, {
       command,
-      env,
+      env: runEnvironment(env, order.config),
       graceMs,
       clock,
       request: this.#request(task),
