@@ -115,7 +115,7 @@ function explain(issue: Issue, found: unknown, path: Path): { summary: string; d
   if (issue.code === 'too_small' || issue.code === 'too_big') return explainSize(schema, found)
   if (issue.code === 'invalid_value') {
     const near = typeof found === 'string' ? otherValue(path, found, issue.values.map(String)) : ''
-    const isWord = mayBeShown(path, found) && /^[\w.:+-]{1,40}$/.test(String(found))
+    const isWord = mayBeShown(path, found) && /^[\w.:-]{1,24}$/.test(String(found))
     const shown = isWord ? `, not ${JSON.stringify(found)}` : `, found ${nameOfFound(found)}`
     return { summary: 'Invalid value', detail: `Expected ${alternatives(issue.values)}${shown}.${near}` }
   }

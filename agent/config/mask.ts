@@ -56,6 +56,8 @@ function collectSpans(root: Node | null): readonly Span[] {
 export function mayBeShown(path: Path, value: unknown): boolean {
   const schema = schemaAt(path)
   if (!schema || schema.sensitive || schema.type === 'object' || schema.type === 'array') return false
+  // Of a choice, a word that could be one: anything else is a value that lost its place.
+  if (schema.enum && !/^[\w.:-]{1,24}$/.test(String(value))) return false
   // An address may have been given with a user and a password in it.
   return !(typeof value === 'string' && /\/\/[^/]*@/.test(value))
 }
