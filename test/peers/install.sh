@@ -33,12 +33,16 @@ go_build() {
   done_with "$1" "$3"
 }
 
-# deb PACKAGE PATH NAME: a program out of a Debian package, unpacked and not installed, so that no daemon starts
+# deb PACKAGE PATH NAME [PACKAGE...]: a program out of a Debian package, unpacked with others it needs and not installed:
+# so no daemon starts, and the FTP servers, which exclude each other as packages, stand side by side
 deb() {
   [ -x "$bin/$3" ] && return 0
+  local package
   echo "unpacking $1 ..."
-  (cd "$cache/debs" && rm -f "$1"_*.deb && apt-get download "$1" > /dev/null)
-  dpkg -x "$cache/debs/$1"_*.deb "$cache/root"
+  for package in "$1" "${@:4}"; do
+    (cd "$cache/debs" && rm -f "$package"_*.deb && apt-get -qq -o APT::Sandbox::User=root download "$package" > /dev/null)
+    dpkg -x "$cache/debs/$package"_*.deb "$cache/root"
+  done
   ln -sf "$cache/root/$2" "$bin/$3"
   echo "installed $3"
 }
@@ -93,9 +97,16 @@ kwok() {
 }
 
 tools=v0.0.0-20250715155915-887641268977
-libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd
-[ -x "$bin/vsftpd" ] && [ -x "$bin/promtool" ] || apt-get update -qq > /dev/null
+libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd iproute2 iptables
+libraries libhiredis0.14 libmemcached11 libmemcachedutil2 libpcre2-posix3 libsodium23 python3-pyftpdlib python3-openssl
+for program in vsftpd proftpd pure-ftpd pure-pw promtool; do
+  [ -x "$bin/$program" ] || { apt-get update -qq > /dev/null; break; }
+done
 deb vsftpd usr/sbin/vsftpd vsftpd
+deb proftpd-core usr/sbin/proftpd proftpd proftpd-mod-crypto
+deb pure-ftpd usr/sbin/pure-ftpd pure-ftpd pure-ftpd-common
+deb pure-ftpd usr/bin/pure-pw pure-pw
+install -m 755 "$here/pyftpdlib/server.py" "$bin/pyftpdlib"
 deb prometheus usr/bin/promtool promtool
 go_build ferretdb github.com/FerretDB/FerretDB v1.24.2 .
 for tool in mongodump mongorestore bsondump; do

@@ -1,37 +1,46 @@
-import { readdir } from 'node:fs/promises'
-import { describe } from 'vitest'
-import type { FtpLocationConfig } from '../../agent/config/config.ts'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../agent/core/clock.ts'
-import { Secret } from '../../agent/core/secret.ts'
 import { openFtp } from '../../agent/locations/ftp/ftp-location.ts'
 import { locationConformance } from '../conformance/location.ts'
+import { errorOf } from '../support/streams.ts'
+import { ftpPeerConfig } from './servers/ftp-peer.ts'
+import { FTP_LACKS, FTP_MODES, FTP_PROGRAMS, startFtpPeer } from './servers/ftp-peers.ts'
 import { peersMissing } from './servers/peer.ts'
-import type { Vsftpd, VsftpdOptions } from './servers/vsftpd.ts'
-import { startVsftpd } from './servers/vsftpd.ts'
 
-describe.skipIf(peersMissing('vsftpd')).each(['none', 'explicit', 'implicit'] as const)('FTP, TLS %s', (tls) => {
-  locationConformance(`vsftpd, TLS ${tls}`, async () => {
-    const vsftpd = await startVsftpd({ tls })
-    return {
-      location: openFtp(configOf(vsftpd, tls), { clock: systemClock, silenceMs: 10_000 }),
-      cleanUp: () => vsftpd.stop(),
-      hidden: async () => (await readdir(vsftpd.root, { recursive: true })).filter((name) => name.endsWith('.tmp')),
+describe.skipIf(peersMissing(...FTP_PROGRAMS)).each(FTP_PROGRAMS)('%s', (program) => {
+  describe.each(FTP_MODES)('TLS %s', (tls) => {
+    const lacking = FTP_LACKS[program][tls]
+    if (lacking !== undefined) {
+      it(`is refused with a reason: ${lacking}`, async () => {
+        await using peer = await startFtpPeer(program, { tls: 'none' })
+        const location = openFtp({ ...ftpPeerConfig(peer), tls }, { clock: systemClock, silenceMs: 10_000 })
+        const failure = await errorOf(location.list('', { signal: new AbortController().signal }))
+        expect(failure).toMatchObject({ code: 'unreachable', hint: expect.stringContaining('TLS') })
+        await location.close()
+      })
+      return
     }
+    locationConformance(`${program}, TLS ${tls}`, async () => {
+      const peer = await startFtpPeer(program, { tls })
+      return {
+        location: openFtp(ftpPeerConfig(peer), { clock: systemClock, silenceMs: 10_000 }),
+        cleanUp: () => peer.stop(),
+        hidden: async () => (await readdir(peer.root, { recursive: true })).filter((name) => name.endsWith('.tmp')),
+      }
+    })
+  })
+
+  it('lists 12,000 keys whole', async () => {
+    await using peer = await startFtpPeer(program, { tls: 'explicit' })
+    const folder = join(peer.root, 'backups/prod/palette/many')
+    await mkdir(folder, { recursive: true })
+    const names = Array.from({ length: 12_000 }, (_, index) => String(index).padStart(5, '0'))
+    for (const name of names) await writeFile(join(folder, name), 'x')
+    const location = openFtp(ftpPeerConfig(peer), { clock: systemClock, silenceMs: 10_000 })
+    const entries = await location.list('', { signal: new AbortController().signal })
+    expect(entries.map(({ key }) => key)).toEqual(names.map((name) => `many/${name}`))
+    await location.close()
   })
 })
-
-function configOf({ port, username, password, caCert }: Vsftpd, tls: VsftpdOptions['tls']): FtpLocationConfig {
-  return {
-    name: 'nas',
-    storageProvider: 'ftp',
-    folder: 'prod/palette',
-    validate: true,
-    host: '127.0.0.1',
-    port,
-    directory: '/backups',
-    username,
-    password: new Secret(password),
-    tls,
-    ...(tls === 'none' ? {} : { caCert }),
-  }
-}

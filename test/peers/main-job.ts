@@ -8,15 +8,16 @@ import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
 import { until } from '../support/until.ts'
 import { type FerretDb, startFerretDb } from './servers/ferretdb.ts'
+import type { FtpPeer } from './servers/ftp-peer.ts'
 import { type Minio, startMinio } from './servers/minio.ts'
-import { startVsftpd, type Vsftpd } from './servers/vsftpd.ts'
+import { startVsftpd } from './servers/vsftpd.ts'
 
 export const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
 
 interface Peers {
   readonly source: FerretDb
   readonly minio: Minio
-  readonly vsftpd: Vsftpd
+  readonly vsftpd: FtpPeer
   readonly folder: string
 }
 
@@ -24,7 +25,7 @@ interface Peers {
 export class MainJob implements AsyncDisposable {
   readonly source: FerretDb
   readonly minio: Minio
-  readonly vsftpd: Vsftpd
+  readonly vsftpd: FtpPeer
   readonly folder: string
   readonly configFile: string
   readonly env: Record<string, string>
@@ -147,7 +148,7 @@ async function filesBelow(root: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
 }
 
-function configuration(minio: Minio, vsftpd: Vsftpd): string {
+function configuration(minio: Minio, vsftpd: FtpPeer): string {
   return `version: 1
 provider:
   palette:
