@@ -6,6 +6,7 @@ import { readManifest } from './catalog.ts'
 import { artifactKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
 import { mongodbArtifacts } from './manifest-artifact.ts'
+import type { UnpackOptions } from './verify.ts'
 import { openArtifact, verifyBackup } from './verify.ts'
 
 export interface RestorePlan {
@@ -55,7 +56,7 @@ export async function proveBeforeRestore(
   clusterName: string,
   backup: BackupSummary,
   sources: readonly Pick<Source, 'name' | 'inspect'>[],
-  options: RestoreOptions,
+  options: RestoreOptions & UnpackOptions,
 ): Promise<void> {
   const outcome = await verifyBackup(location, backup, { ...options, clusterName, level: 'decode', sources })
   const failed = outcome.checks.find((check) => !check.ok)
@@ -74,7 +75,7 @@ export async function restoreBackup(
   clusterName: string,
   plan: RestorePlan,
   source: RestorableSource,
-  options: RestoreOptions,
+  options: RestoreOptions & UnpackOptions,
 ): Promise<RestoreOutcome> {
   const { manifest } = plan
   const outcomes: RestoreOutcome[] = []

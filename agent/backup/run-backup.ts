@@ -72,6 +72,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     await Promise.all(sessions.map((session) => session.prepare(warn)))
     const alive = (): StoreSession[] => sessions.filter((session) => !session.failed)
     if (alive().length === 0) throw nowhere(sessions)
+    if (storesSecretsInClear(options)) warn(SECRETS_IN_CLEAR)
     emit({ type: 'run.stage', runId, stage: 'read' })
     const missing = await readSources(options, receiptsIn(alive()), async (artifact) => {
       artifacts.push(await storeArtifact(artifact, alive(), options))
@@ -96,6 +97,13 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
   }
   await Promise.all(sessions.map((session) => session.end()))
   return outcomeOf(options, sessions, { backupId, warnings, artifacts, failure, whole })
+}
+
+const SECRETS_IN_CLEAR =
+  'the Secrets of Palette are stored unencrypted: set encryption with age_recipients, or allow_cleartext: true'
+
+function storesSecretsInClear({ policy, sources }: BackupOptions): boolean {
+  return !policy.encryption && !policy.allowCleartext && sources.some(({ name }) => name === 'kubernetes')
 }
 
 /** Gives why those that may be missing are. */

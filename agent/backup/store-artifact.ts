@@ -1,11 +1,11 @@
 import { Failure, toFailure } from '../core/errors.ts'
 import { MIB } from '../core/units.ts'
-import { compress } from '../pack/compress.ts'
 import { Measure } from '../pack/measure.ts'
 import type { SourceArtifact } from '../sources/source.ts'
 import { describeArtifact } from './describe-artifact.ts'
 import { fanOut } from './fan-out.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
+import { packingOf } from './pack-artifact.ts'
 import type { BackupOptions } from './run-backup.ts'
 import type { StoreSession } from './store-session.ts'
 
@@ -21,11 +21,12 @@ export async function storeArtifact(
   sessions: readonly StoreSession[],
   { policy }: BackupOptions,
 ): Promise<ManifestArtifact> {
-  const file = `${artifact.name}.zst`
+  const { ending, encryption, pack } = packingOf(policy)
+  const file = `${artifact.name}${ending}`
   const raw = new Measure()
   const packed = new Measure()
   const source = guarded(raw.through(artifact.body))
-  const packedStream = packed.through(compress(source.stream, { level: policy.compressionLevel }))
+  const packedStream = packed.through(pack(source.stream))
   const { branches, pump } = fanOut(packedStream, sessions.length, WAITING_BYTES)
   const receivers = sessions.map(async (session, index) => {
     const branch = branches[index]
@@ -46,7 +47,12 @@ export async function storeArtifact(
   if (sessions.every((session) => session.failed)) {
     throw sessions[0]?.failed?.failure ?? new Failure(`storing ${file}: there is no location`, { code: 'internal' })
   }
-  return describeArtifact(artifact.facts(), { file, before: raw.result(), after: packed.result() })
+  return describeArtifact(artifact.facts(), {
+    file,
+    before: raw.result(),
+    after: packed.result(),
+    ...(encryption ? { encryption } : {}),
+  })
 }
 
 /** Remembers whether it was the source that failed, which ends the run, or only its receivers. */

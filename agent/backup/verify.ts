@@ -1,6 +1,8 @@
 import { Failure, type FailureData, failureData, toFailure } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
+import type { Secret } from '../core/secret.ts'
 import type { Location } from '../locations/location.ts'
+import { decrypt } from '../pack/age/decrypt.ts'
 import { decompress } from '../pack/decompress.ts'
 import { Measure, type Measured } from '../pack/measure.ts'
 import type { CollectionFacts, Inspection, ReadOptions, Source } from '../sources/source.ts'
@@ -35,7 +37,12 @@ export interface VerifyOutcome {
   readonly documents: number
 }
 
-export interface VerifyOptions extends ReadOptions {
+export interface UnpackOptions extends ReadOptions {
+  /** Text of an age identity file, for artifacts that are encrypted. */
+  readonly identity?: Secret
+}
+
+export interface VerifyOptions extends UnpackOptions {
   readonly clusterName: string
   readonly level: VerifyLevel
   /** Those that know the format of the artifacts. */
@@ -140,13 +147,15 @@ export function openArtifact(
   location: Location,
   key: string,
   artifact: ManifestArtifact,
-  options: ReadOptions,
+  options: UnpackOptions,
 ): { readonly body: AsyncIterable<Uint8Array>; prove(): void } {
   const where = `${key} in ${location.name}`
   const stored = new Measure()
   const raw = new Measure()
+  const packed = stored.through(location.get(key, options))
+  const opened = artifact.encryption ? decrypt(packed, options.identity, where) : packed
   return {
-    body: raw.through(decompress(stored.through(location.get(key, options)))),
+    body: raw.through(named(where, decompress(opened))),
     prove() {
       compareStored(where, stored.result(), artifact)
       const { bytes, sha256 } = raw.result()
@@ -208,9 +217,18 @@ function compareCollections(
   }
 }
 
+/** What goes wrong on the way names the artifact. */
+async function* named(where: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } catch (thrown) {
+    throw inArtifact(where, thrown)
+  }
+}
+
 function inArtifact(where: string, thrown: unknown): Failure {
   const failure = toFailure(thrown)
-  if (failure.code === 'cancelled') return failure
+  if (failure.code === 'cancelled' || failure.message.includes(where)) return failure
   const { code, retryable, hint } = failure
   return new Failure(`${where}: ${failure.message}`, { code, retryable, cause: thrown, ...(hint ? { hint } : {}) })
 }

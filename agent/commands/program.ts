@@ -73,6 +73,7 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     })
   filtered(add('verify', 'prove stored backups by reading them'))
     .argument('[backup]', 'a backup id, latest, or all', 'latest')
+    .option('--identity-file <file>', 'age identity that opens encrypted backups')
     .addOption(new Option('--level <level>', 'how far to go').choices(VERIFY_LEVELS).default('decode'))
     .action(async (backup, options) => {
       const { verifyCommand } = await import('./verify.ts')
@@ -81,6 +82,7 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
   filtered(add('restore', 'put a backup back'))
     .argument('[backup]', 'a backup id, or latest', 'latest')
     .option('--database <name...>', 'only these databases')
+    .option('--identity-file <file>', 'age identity that opens encrypted backups')
     .option('--to-uri-env <variable>', 'environment variable with the connection string of another target')
     .option('--apply-secrets', 'put back the Secrets that Palette cannot do without, after the databases')
     .option('--objects <path...>', 'put back these Secrets and ConfigMaps, as namespace/secrets/name')

@@ -1,5 +1,6 @@
 import { artifactKey } from '../backup/keys.ts'
 import type { Manifest } from '../backup/manifest.ts'
+import type { UnpackOptions } from '../backup/verify.ts'
 import { openArtifact } from '../backup/verify.ts'
 import type { Writers } from '../backup/writers.ts'
 import { unmanagedWriters } from '../backup/writers.ts'
@@ -48,7 +49,7 @@ export async function planObjectsOf(
   config: Config,
   { client }: OpenedInstallation,
   { applySecrets, objects = [] }: ObjectsRequest,
-  { location, manifest, signal }: { location: Location; manifest: Manifest; signal: AbortSignal },
+  { location, manifest, ...unpack }: UnpackOptions & { location: Location; manifest: Manifest },
 ): Promise<PlannedObjects | undefined> {
   const secrets = applySecrets ? config.palette.kubernetes.secrets : []
   const paths = [...secrets.map(({ namespace, name }) => `${namespace}/secrets/${name}`), ...objects]
@@ -65,7 +66,8 @@ export async function planObjectsOf(
   }
   const { clusterName } = config.palette
   const key = artifactKey(clusterName, manifest.policy, manifest.backup_id, artifact.file)
-  const unpacked = openArtifact(location, key, artifact, { signal })
+  const unpacked = openArtifact(location, key, artifact, unpack)
+  const { signal } = unpack
   const planned = await planObjects(unpacked.body, { client, objects: [...new Set(paths)], signal })
   unpacked.prove()
   return planned

@@ -12,6 +12,8 @@ import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import { createRunId } from './execute-backup.ts'
 import type { BackupFilter } from './find-backups.ts'
 import { findBackups, locationNames, pickBackup } from './find-backups.ts'
+import type { IdentityOption } from './identity.ts'
+import { readIdentity } from './identity.ts'
 import type { OpenedInstallation } from './open-installation.ts'
 import { openInstallation } from './open-installation.ts'
 import { ARTIFACT_FORMATS, openMongodb } from './open-sources.ts'
@@ -29,7 +31,7 @@ import {
 } from './restore-installation.ts'
 import { whilePaletteIsStopped } from './stopped-palette.ts'
 
-export interface RestoreCommand extends CommonOptions, BackupFilter, ObjectsRequest {
+export interface RestoreCommand extends CommonOptions, BackupFilter, ObjectsRequest, IdentityOption {
   readonly backup: string
   readonly database?: readonly string[]
   /** Name of the environment variable that holds the connection string of another target. */
@@ -49,14 +51,19 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
   using installed = target ? elsewhere(target) : await openInstallation(config, context)
   const source = openMongodb(requirePolicy(config, backup.policy), installed.installation.mongodb, context)
   const progress = options.json ? () => undefined : progressPrinter(context)
+  const identity = await readIdentity(options, config, context)
   const restoreOptions = {
     signal,
+    ...identity,
     onProgress: (state: SourceProgress) => progress({ type: 'run.progress', runId: '', ...state }),
     ...(options.database ? { databases: options.database } : {}),
   }
   const plan = await planRestore(location, clusterName, backup, restoreOptions)
   const warnings = target ? [] : checkTarget(plan.manifest, installed.installation)
-  const objects = await planObjectsOf(config, installed, options, { location, manifest: plan.manifest, signal })
+  const objects = await planObjectsOf(config, installed, options, {
+    ...{ location, manifest: plan.manifest, signal },
+    ...identity,
+  })
   if (!options.json) {
     stderr.write(formatPlan(plan, location.name, options))
     if (objects) stderr.write(formatObjects(objects))

@@ -6,10 +6,12 @@ import { requireConfig } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import type { BackupFilter, Found, FoundBackup } from './find-backups.ts'
 import { findBackups, locationNames } from './find-backups.ts'
+import type { IdentityOption } from './identity.ts'
+import { readIdentity } from './identity.ts'
 import { ARTIFACT_FORMATS } from './open-sources.ts'
 import { formatFailure, printJson } from './outcome.ts'
 
-export interface VerifyCommand extends CommonOptions, BackupFilter {
+export interface VerifyCommand extends CommonOptions, BackupFilter, IdentityOption {
   readonly backup: string
   readonly level: VerifyLevel
 }
@@ -26,6 +28,7 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
   const { signal } = context
   await using opened = await openLocations(config, locationNames(config, options), context)
   const found = await findBackups(config, opened, options, signal)
+  const identity = await readIdentity(options, config, context)
   const outcomes: VerifyOutcome[] = []
   for (const { backup, location } of chosen(found, options.backup)) {
     const { clusterName } = config.palette
@@ -34,6 +37,7 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
       level: options.level,
       sources: ARTIFACT_FORMATS,
       signal,
+      ...identity,
     })
     outcomes.push(outcome)
     if (!options.json) context.stdout.write(formatOutcome(outcome, options.level))

@@ -21,6 +21,8 @@ export interface PaletteConfig {
   readonly mongodb?: MongodbConfig
   readonly mongodbOverrides: MongodbOverrides
   readonly kubernetes: KubernetesConfig
+  /** The text of an age identity file, for reading encrypted backups. */
+  readonly ageIdentity?: Secret
   /** Palette's own API; only a restore speaks to it. */
   readonly api?: PaletteApiConfig
 }
@@ -150,6 +152,17 @@ export interface PolicyConfig {
   /** Seconds; absent: not touched. */
   readonly extendSnapshotWindow?: number
   readonly compressionLevel: number
+  /** Absent: stored in clear. */
+  readonly encryption?: EncryptionConfig
+  /** The operator knows that what is stored is readable. */
+  readonly allowCleartext: boolean
+  /** How far each stored backup is proven by the run that made it. */
+  readonly verifyAfterBackup: 'content' | 'decode' | 'restore'
+}
+
+export interface EncryptionConfig {
+  /** Public keys; the identity of any one opens the backup. */
+  readonly ageRecipients: readonly string[]
 }
 
 /** The newest complete backup of each of the last so many days, weeks, ... (UTC) that have one. */

@@ -84,6 +84,9 @@ const Palette = z.strictObject({
   host: text("Address of Palette's own API, only to pause agent upgrades around a restore; needs api_key").optional(),
   api_key: secret('API key of a tenant, for host').optional(),
   ignore_insecure_tls_error: z.boolean().default(false).describe('Do not check the certificate of host'),
+  age_identity: secret(
+    'Identity that opens encrypted backups, as age-keygen writes it: only for verify_after_backup and for restores, and safer kept elsewhere',
+  ).optional(),
   mongodb: Mongodb.default({}).describe("What is not to be found out about Palette's MongoDB but said here"),
   kubernetes: Kubernetes.prefault({}).describe("The cluster Palette runs in, and which of its objects are Palette's"),
 })
@@ -163,6 +166,15 @@ const Keep = z.strictObject({
   yearly: count('The same for years'),
 })
 
+const Encryption = z.strictObject({
+  age_recipients: z
+    // Public, but where they stand somebody will one day put the secret half.
+    .array(z.string().min(1).meta({ sensitive: true }))
+    .min(1)
+    .max(20)
+    .describe('Public keys, age1..., as age-keygen prints them: the identity of any one of them opens the backups'),
+})
+
 const BackupPolicy = z.strictObject({
   backup_locations: z.array(z.string()).min(1).describe('Names of the locations that each get the whole backup'),
   interval: z.int().min(1).max(365).optional().describe('Days between backups; needs hours_of_day'),
@@ -233,7 +245,16 @@ const BackupPolicy = z.strictObject({
   allow_cleartext: z
     .boolean()
     .default(false)
-    .describe('Let Secrets go unencrypted to an FTP server without TLS, where anybody on the way can read them'),
+    .describe(
+      'Let Secrets be stored unencrypted without a warning, and go so to an FTP server without TLS, where anybody on the way can read them',
+    ),
+  encryption: Encryption.optional().describe('Encrypts every artifact before it leaves this machine (age)'),
+  verify_after_backup: z
+    .enum(['content', 'decode', 'restore'])
+    .default('content')
+    .describe(
+      'How far each stored backup is proven at once. content: read back and compared, which no backup goes without; decode: unpacked and every document checked, with encryption by provider.palette.age_identity; restore: put into databases of other names, compared there and dropped',
+    ),
   max_bytes_per_second: z
     .int()
     .min(65_536)
@@ -273,5 +294,5 @@ export type ConfigFileValue = z.output<typeof ConfigFile>
 /** Attributes that have a meaning in Palette or in later versions, by the attribute they would stand in. */
 export const NOT_SUPPORTED: Readonly<Record<string, readonly string[]>> = {
   s3: ['object_lock'],
-  backup_policy: ['include_disks', 'encryption'],
+  backup_policy: ['include_disks'],
 }

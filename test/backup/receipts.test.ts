@@ -66,6 +66,8 @@ function run(runId: string, location: MemoryLocation, source: Source) {
       includeDatabases: ['hubbledb'],
       includeClusterResources: 'never',
       compressionLevel: 1,
+      allowCleartext: false,
+      verifyAfterBackup: 'content',
     },
     sources: [source],
     locations: [location],

@@ -1,3 +1,4 @@
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
 import { backupIdTime } from '../../agent/backup/backup-id.ts'
 import type { InFlightRecord } from '../../agent/backup/in-flight.ts'
@@ -7,9 +8,12 @@ import { verifyBackup } from '../../agent/backup/verify.ts'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import type { RunEvent } from '../../agent/core/events.ts'
+import { Secret } from '../../agent/core/secret.ts'
+import { decrypt } from '../../agent/pack/age/decrypt.ts'
+import { decompress } from '../../agent/pack/decompress.ts'
 import type { KubernetesFacts, Source } from '../../agent/sources/source.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
-import { streamOf } from '../support/streams.ts'
+import { collect, streamOf } from '../support/streams.ts'
 import { fakeSource } from './fake-source.ts'
 
 const OWNER = { host: 'here', boot: 'b', pid: 1, started: '1' }
@@ -106,7 +110,14 @@ describe('a backup run', () => {
     const nas = new MemoryLocation('nas')
     const broken: Source = { ...fakeSource({ failAfterChunks: 2 }), name: 'kubernetes' }
     const { outcome } = await run([nas], { sources: [fakeSource(), broken] })
-    expect(outcome).toMatchObject({ result: 'partial', stored: ['nas'], warnings: ['reading: the source broke'] })
+    expect(outcome).toMatchObject({
+      result: 'partial',
+      stored: ['nas'],
+      warnings: expect.arrayContaining([
+        'reading: the source broke',
+        expect.stringContaining('Secrets of Palette are stored unencrypted'),
+      ]),
+    })
     expect(nas.keys.filter((key) => key.includes(outcome.backupId))).toEqual([
       `prod/nightly/${outcome.backupId}.partial.json`,
       `prod/nightly/${outcome.backupId}/mongodb.archive.zst`,
@@ -128,6 +139,25 @@ describe('a backup run', () => {
     })
     const whole = await run([nas], { sources: [fakeSource(), kubernetesSource([])] })
     expect(whole.outcome.result).toBe('success')
+  })
+
+  it('stores nothing that is readable where the policy names recipients', async () => {
+    const nas = new MemoryLocation('nas')
+    const identity = await generateX25519Identity()
+    const ageRecipients = [await identityToRecipient(identity)]
+    const sources = [fakeSource(), kubernetesSource([])]
+    const { outcome } = await run([nas], { sources, policy: { ...policy, encryption: { ageRecipients } } })
+    expect(outcome).toMatchObject({ result: 'success', warnings: [] })
+    const folder = `prod/nightly/${outcome.backupId}`
+    expect(nas.keys).toEqual([
+      `${folder}.manifest.json`,
+      `${folder}/kubernetes.tar.zst.age`,
+      `${folder}/mongodb.archive.zst.age`,
+    ])
+    const stored = nas.objects.get(`${folder}/kubernetes.tar.zst.age`) ?? Buffer.alloc(0)
+    const packed = decrypt(streamOf(stored), new Secret(identity), 'x')
+    expect((await collect(decompress(packed))).toString()).toBe('objects')
+    expect(String(nas.objects.get(`${folder}.manifest.json`))).not.toContain(ageRecipients[0])
   })
 
   it('is cancelled by its signal and leaves nothing behind', async () => {
@@ -194,6 +224,8 @@ const policy = {
   includeDatabases: ['hubbledb'],
   includeClusterResources: 'never',
   compressionLevel: 1,
+  allowCleartext: false,
+  verifyAfterBackup: 'content',
 } as const
 
 async function run(locations: MemoryLocation[], overrides: Partial<BackupOptions> = {}) {

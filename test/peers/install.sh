@@ -114,6 +114,8 @@ for tool in mongodump mongorestore bsondump; do
 done
 go_install mc github.com/minio/mc v0.0.0-20250313080218-cf909e1063a9
 go_install minio github.com/minio/minio v0.0.0-20260212201848-7aac2a2c5b7c
+go_install age filippo.io/age/cmd/age v1.3.2
+go_install age-keygen filippo.io/age/cmd/age-keygen v1.3.2
 go_install rclone github.com/rclone/rclone v1.76.0
 go_install versitygw github.com/versity/versitygw/cmd/versitygw v1.8.0
 go_install toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server v2.5.0

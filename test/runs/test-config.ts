@@ -14,6 +14,8 @@ export function testPolicy(changes: Partial<PolicyConfig> = {}): PolicyConfig {
     includeDatabases: ['hubbledb'],
     includeClusterResources: 'never',
     compressionLevel: 3,
+    allowCleartext: false,
+    verifyAfterBackup: 'content',
     ...changes,
   }
 }

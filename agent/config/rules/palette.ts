@@ -4,6 +4,7 @@ import type { Path } from '../document.ts'
 import type { Resolved } from '../references.ts'
 import type { Reporter } from '../reporter.ts'
 import type { ConfigFileValue } from '../schema.ts'
+import { buildIdentity } from './encryption.ts'
 import { buildKubernetes, checkNamespace } from './kubernetes.ts'
 import { checkCaCert, checkCertificate } from './place.ts'
 
@@ -21,6 +22,7 @@ export function buildPalette({ provider }: Resolved<ConfigFileValue>, report: Re
   const clientCert = buildClientCert(palette.mongodb, report)
   const mongodb = buildMongodb(palette.mongodb, { ...caCert, ...(clientCert ? { tls: clientCert } : {}) }, report)
   const api = buildApi(palette, report)
+  const ageIdentity = buildIdentity(palette.age_identity)
   return {
     clusterName,
     namespace,
@@ -30,6 +32,7 @@ export function buildPalette({ provider }: Resolved<ConfigFileValue>, report: Re
     mongodbOverrides: { ...overridesOf(palette.mongodb), ...caCert, ...(clientCert ? { clientCert } : {}) },
     kubernetes: buildKubernetes(palette.kubernetes, namespace, report),
     ...(api ? { api } : {}),
+    ...(ageIdentity ? { ageIdentity } : {}),
   }
 }
 

@@ -5,6 +5,7 @@ import type { Path } from '../document.ts'
 import type { Resolved } from '../references.ts'
 import type { Reporter } from '../reporter.ts'
 import type { ConfigFileValue } from '../schema.ts'
+import { buildEncryption, warnOfCleartext } from './encryption.ts'
 import { checkNamespace } from './kubernetes.ts'
 
 type RawPolicy = Resolved<ConfigFileValue>['resource']['backup_policy'][string]
@@ -22,6 +23,8 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
       checkNamespace(namespace, [...path, 'namespaces', index], report)
     }
     if (includeClusterResources !== 'never') checkCleartext(raw, value, path, report)
+    const encryption = buildEncryption(raw, path, report)
+    warnOfCleartext(raw, path, report)
     return {
       name,
       backupLocations: raw.backup_locations,
@@ -38,6 +41,9 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
       ...(raw.max_bytes_per_second === undefined ? {} : { maxBytesPerSecond: raw.max_bytes_per_second }),
       ...(raw.extend_snapshot_window === undefined ? {} : { extendSnapshotWindow: raw.extend_snapshot_window }),
       compressionLevel: raw.compression_level,
+      ...(encryption ? { encryption } : {}),
+      allowCleartext: raw.allow_cleartext,
+      verifyAfterBackup: raw.verify_after_backup,
     }
   })
 }
@@ -134,12 +140,12 @@ function chooseMode(raw: RawPolicy, path: Path, report: Reporter): PolicyConfig[
 
 /** Palette's Secrets open every cluster it manages: they must not cross a network for everybody to read. */
 function checkCleartext(raw: RawPolicy, value: Resolved<ConfigFileValue>, path: Path, report: Reporter): void {
-  if (raw.allow_cleartext) return
+  if (raw.allow_cleartext || raw.encryption) return
   for (const [index, name] of raw.backup_locations.entries()) {
     if (value.resource.backup_storage_location[name]?.ftp?.tls !== 'none') continue
     const detail =
       `"${name}" is an FTP server without TLS, and in a cluster the backups hold Secrets. ` +
-      'Use tls, or set include_cluster_resources_mode: never, or allow_cleartext: true.'
+      'Set encryption, or tls, or include_cluster_resources_mode: never, or allow_cleartext: true.'
     report.error({ path: [...path, 'backup_locations', index], summary: 'Secrets in clear', detail })
   }
 }

@@ -1,0 +1,59 @@
+import { bech32 } from '@scure/base'
+import { Secret } from '../../core/secret.ts'
+import type { EncryptionConfig } from '../config.ts'
+import type { Path } from '../document.ts'
+import type { Resolved } from '../references.ts'
+import type { Reporter } from '../reporter.ts'
+import type { ConfigFileValue } from '../schema.ts'
+
+type RawPolicy = Resolved<ConfigFileValue>['resource']['backup_policy'][string]
+
+/** The recipients of a policy, each proven to be a public key that can be encrypted for. */
+export function buildEncryption(raw: RawPolicy, path: Path, report: Reporter): EncryptionConfig | undefined {
+  if (!raw.encryption) return undefined
+  const { age_recipients: recipients } = raw.encryption
+  const place = [...path, 'encryption', 'age_recipients']
+  recipients.forEach((recipient, index) => {
+    const problem = problemOf(recipient)
+    if (problem) {
+      report.error({ path: [...place, index], summary: 'Invalid age recipient', detail: problem })
+    } else if (recipients.indexOf(recipient) !== index) {
+      report.error({ path: [...place, index], summary: 'Repeated element', detail: 'It stands twice in the list.' })
+    }
+  })
+  return { ageRecipients: recipients }
+}
+
+/** Warned of where Secrets are asked for in so many words; a run that finds them by itself says so in its backup. */
+export function warnOfCleartext(raw: RawPolicy, path: Path, report: Reporter): void {
+  if (raw.encryption || raw.allow_cleartext) return
+  if (raw.include_cluster_resources_mode !== 'always' && raw.include_cluster_resources !== true) return
+  const at = raw.include_cluster_resources === true ? 'include_cluster_resources' : 'include_cluster_resources_mode'
+  const detail =
+    'Whoever can read a location can read the Secrets of Palette in it. ' +
+    'Set encryption with age_recipients, or allow_cleartext: true.'
+  report.warning({ path: [...path, at], at: 'key', summary: 'Secrets stored unencrypted', detail })
+}
+
+export function buildIdentity(text: string | undefined): Secret | undefined {
+  return text === undefined ? undefined : new Secret(text)
+}
+
+/** X25519 and the hybrid keys of age 1.3: public keys whose identity is a text that a run can be given. */
+const PREFIXES = ['age', 'age1pq']
+
+function problemOf(recipient: string): string | undefined {
+  if (recipient.startsWith('AGE-SECRET-KEY-')) {
+    return 'This is the identity, the secret half. Write the public key, age1..., which age-keygen -y prints, and take this one out of the file.'
+  }
+  if (recipient.startsWith('ssh-')) return 'SSH keys are not supported. Make an age key with age-keygen.'
+  if (/^age1(tag|tagpq|yubikey|se|tpm|fido2-hmac)1/.test(recipient)) {
+    return 'Keys of hardware and plugins are not supported: a backup is proven and restored where the hardware is not.'
+  }
+  const decoded = bech32.decodeUnsafe(recipient, false)
+  if (decoded && PREFIXES.includes(decoded.prefix)) return undefined
+  if (!recipient.startsWith('age1')) {
+    return 'Expected an age public key, age1..., as age-keygen prints it. Passphrases are not supported: nobody is there to type one when a backup is made or proven.'
+  }
+  return 'Its checksum is wrong: it was mistyped or cut off. age-keygen -y prints it again from the identity.'
+}
