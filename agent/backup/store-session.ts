@@ -5,7 +5,7 @@ import { measure } from '../pack/measure.ts'
 import { readSmall } from './catalog.ts'
 import { deleteArtifacts } from './delete-backup.ts'
 import { InFlight } from './in-flight.ts'
-import { artifactKey, manifestKey } from './keys.ts'
+import { artifactKey, artifactPrefix, manifestKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
 import { encodeManifest, FORMAT_VERSION, factsOf } from './manifest.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
@@ -49,11 +49,18 @@ export class StoreSession {
   /** Cleans up after dead runs and puts this run on record. */
   prepare(warn: (message: string) => void): Promise<void> {
     return this.#step('prepare', async () => {
-      const { clusterName, isDead, signal, sources } = this.#options
+      const { clusterName, isDead, signal, sources, policy, clock } = this.#options
       const release = async (receipt: string): Promise<void> => {
         await sources.find((source) => source.release)?.release?.(receipt, { signal })
       }
-      const swept = await sweep(this.location, { clusterName, isDead, signal, release })
+      const swept = await sweep(this.location, {
+        clusterName,
+        policies: [policy.name],
+        now: clock.now(),
+        isDead,
+        signal,
+        release,
+      })
       for (const problem of swept.problems) warn(problem)
       const { runId, emit } = this.#options
       const { objectsDeleted: objects, problems } = swept
@@ -102,6 +109,7 @@ export class StoreSession {
   /** Writes the manifest, reads it back, and tells the world: from here on the backup exists. */
   commit({ artifacts, warnings, whole }: Gathered): Promise<void> {
     return this.#step('commit', async () => {
+      await this.#checkListing(artifacts)
       const { clusterName, policy, runId, emit, signal } = this.#options
       const manifest = this.#manifest({ artifacts, warnings, whole })
       const complete = manifest.result === 'complete'
@@ -127,6 +135,24 @@ export class StoreSession {
         ...factsOf(manifest),
       })
     })
+  }
+
+  /** What a listing does not show, no catalog would find again and no retention would remove. */
+  async #checkListing(artifacts: readonly ManifestArtifact[]): Promise<void> {
+    const { clusterName, policy, signal } = this.#options
+    const listed = await this.location.list(artifactPrefix(clusterName, policy.name, this.#backupId), { signal })
+    for (const { file, stored_bytes } of artifacts) {
+      const key = artifactKey(clusterName, policy.name, this.#backupId, file)
+      const entry = listed.find((one) => one.key === key)
+      if (entry?.sizeBytes === stored_bytes) continue
+      const found = entry ? `is listed with ${entry.sizeBytes} bytes` : 'is not listed'
+      throw new Failure(
+        `listing ${key} in ${this.location.name}: it was stored with ${stored_bytes} bytes, but ${found}`,
+        {
+          code: 'damaged',
+        },
+      )
+    }
   }
 
   rememberDeleting(backupIds: readonly string[]): Promise<void> {

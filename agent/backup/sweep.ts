@@ -4,14 +4,27 @@ import { readSmall } from './catalog.ts'
 import { deleteUnlessWhole } from './delete-backup.ts'
 import { InFlightRecord } from './in-flight.ts'
 import { runKey, runsPrefix } from './keys.ts'
+import type { Orphan } from './orphans.ts'
+import { findOrphans } from './orphans.ts'
 
 export interface SweepOptions {
   readonly clusterName: string
+  /** Those in whose folders artifacts without a manifest are looked for. */
+  readonly policies: readonly string[]
+  readonly now: Date
   /** Whether the process that wrote the record is gone for certain. */
   readonly isDead: (record: InFlightRecord) => boolean
   /** Puts back what a dead run had changed at the source; absent: such records are left for who can. */
   readonly release?: ((receipt: string) => Promise<void>) | undefined
   readonly signal: AbortSignal
+}
+
+/** What a sweep would remove. */
+export interface SweepPlan {
+  readonly deadRuns: readonly InFlightRecord[]
+  readonly orphans: readonly Orphan[]
+  /** What could not be looked into, as sentences. */
+  readonly problems: readonly string[]
 }
 
 export interface SweepOutcome {
@@ -22,12 +35,12 @@ export interface SweepOutcome {
 }
 
 /**
- * Removes what dead runs left in a location: unfinished uploads, temporary files, and artifacts whose manifest was
- * never written. Only what a record of ours names is touched.
+ * Finds what dead runs left in a location: unfinished uploads, temporary files, and artifacts whose manifest was never
+ * written. Only what a record of ours names, or what lies nameless under a name of our making for days.
  */
-export async function sweep(location: Location, options: SweepOptions): Promise<SweepOutcome> {
-  let runsSwept = 0
-  let objectsDeleted = 0
+export async function planSweep(location: Location, options: SweepOptions): Promise<SweepPlan> {
+  const deadRuns: InFlightRecord[] = []
+  const onRecord = new Set<string>()
   const problems: string[] = []
   const prefix = runsPrefix(options.clusterName)
   for (const entry of await location.list(prefix, options)) {
@@ -36,15 +49,42 @@ export async function sweep(location: Location, options: SweepOptions): Promise<
       const record = InFlightRecord.safeParse(parse(await readSmall(location, entry.key, options)))
       if (!record.success || runKey(options.clusterName, record.data.run_id) !== entry.key) {
         problems.push(`${entry.key} in ${location.name} is not a record this program can read; it was left alone`)
-      } else if (options.isDead(record.data)) {
-        objectsDeleted += await sweepRun(location, record.data, options)
-        if (record.data.receipts.length > 0 && !options.release) continue
-        for (const receipt of record.data.receipts) await options.release?.(receipt)
-        await location.delete(entry.key, options)
-        runsSwept += 1
+        continue
       }
+      for (const backupId of backupsOf(record.data)) onRecord.add(backupId)
+      if (options.isDead(record.data)) deadRuns.push(record.data)
     } catch (thrown) {
       problems.push(toFailure(thrown, `cleaning up after ${entry.key} in ${location.name}`).message)
+    }
+  }
+  // A record that cannot be read may name anything: what it names must not be taken for nobody's.
+  const orphans = problems.length > 0 ? [] : await findOrphans(location, { ...options, onRecord })
+  return { deadRuns, orphans, problems }
+}
+
+/** Removes what `planSweep` finds. */
+export async function sweep(location: Location, options: SweepOptions): Promise<SweepOutcome> {
+  const { deadRuns, orphans, problems: unread } = await planSweep(location, options)
+  let runsSwept = 0
+  let objectsDeleted = 0
+  const problems = [...unread]
+  for (const record of deadRuns) {
+    const key = runKey(options.clusterName, record.run_id)
+    try {
+      objectsDeleted += await sweepRun(location, record, options)
+      if (record.receipts.length > 0 && !options.release) continue
+      for (const receipt of record.receipts) await options.release?.(receipt)
+      await location.delete(key, options)
+      runsSwept += 1
+    } catch (thrown) {
+      problems.push(toFailure(thrown, `cleaning up after ${key} in ${location.name}`).message)
+    }
+  }
+  for (const orphan of orphans) {
+    try {
+      objectsDeleted += await deleteUnlessWhole(location, options.clusterName, orphan, options)
+    } catch (thrown) {
+      problems.push(toFailure(thrown, `removing what is left of ${orphan.backupId} in ${location.name}`).message)
     }
   }
   return { runsSwept, objectsDeleted, problems }
@@ -52,14 +92,17 @@ export async function sweep(location: Location, options: SweepOptions): Promise<
 
 async function sweepRun(location: Location, record: InFlightRecord, options: SweepOptions): Promise<number> {
   for (const leftover of record.leftovers) await location.discard(leftover, options)
-  const { clusterName } = options
-  const { policy, backup_id, deleting = [] } = record
-  let deleted = 0
+  let deleted = record.leftovers.length
   // The run may have died between its manifest and the end of its record: then the backup exists and stays whole.
-  for (const backupId of [backup_id, ...deleting]) {
-    deleted += await deleteUnlessWhole(location, clusterName, { policy, backupId }, options)
+  for (const backupId of backupsOf(record)) {
+    const backup = { policy: record.policy, backupId }
+    deleted += await deleteUnlessWhole(location, options.clusterName, backup, options)
   }
   return deleted
+}
+
+function backupsOf({ backup_id, deleting = [] }: InFlightRecord): string[] {
+  return [backup_id, ...deleting]
 }
 
 function parse(bytes: Uint8Array): unknown {

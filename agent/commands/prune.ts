@@ -1,8 +1,11 @@
 import { InFlight } from '../backup/in-flight.ts'
 import type { PruneOutcome } from '../backup/prune.ts'
 import { prune } from '../backup/prune.ts'
-import type { PolicyConfig } from '../config/config.ts'
+import type { SweepPlan } from '../backup/sweep.ts'
+import { planSweep } from '../backup/sweep.ts'
+import type { Config, PolicyConfig } from '../config/config.ts'
 import { failureData } from '../core/errors.ts'
+import { formatBytes } from '../core/units.ts'
 import type { Location } from '../locations/location.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
@@ -21,6 +24,8 @@ export interface PruneCommand extends CommonOptions, BackupFilter {
 
 interface PolicyPrune extends PruneOutcome {
   readonly policy: string
+  /** What the next backup run cleans up there; looked for where nothing is deleted. */
+  readonly leftovers?: SweepPlan
 }
 
 /** Applies retention now and says for every backup why it stays or goes. */
@@ -35,7 +40,8 @@ export async function pruneCommand(options: PruneCommand, context: CommandContex
       if (!policy.backupLocations.includes(location.name)) continue
       try {
         const outcome = await pruneOne(location, policy, config.palette.clusterName, options, context)
-        outcomes.push({ policy: policy.name, ...outcome })
+        const leftovers = options.dryRun ? { leftovers: await leftBy(location, policy, config, context) } : {}
+        outcomes.push({ policy: policy.name, ...outcome, ...leftovers })
       } catch (thrown) {
         unread.push({ location: location.name, failure: failureData(thrown) })
       }
@@ -88,6 +94,21 @@ async function pruneOne(
   return outcome
 }
 
+function leftBy(
+  location: Location,
+  policy: PolicyConfig,
+  config: Config,
+  { clock, signal }: CommandContext,
+): Promise<SweepPlan> {
+  return planSweep(location, {
+    clusterName: config.palette.clusterName,
+    policies: [policy.name],
+    now: clock.now(),
+    isDead: (record) => isDead(record, clock),
+    signal,
+  })
+}
+
 function refusal(policy: string, location: string, why: string) {
   const hint = 'Check the clock and the reasons above; if they are right: palette-backup prune --force'
   return { message: `nothing of ${policy} is deleted in ${location}: ${why}`, hint }
@@ -109,6 +130,19 @@ function print(
     ]),
   )
   stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'DECISION', 'REASON'], rows))
+  for (const { location, leftovers } of outcomes) {
+    for (const { run_id, leftovers: held } of leftovers?.deadRuns ?? []) {
+      stdout.write(
+        `Run ${run_id} died and left ${held.length} unfinished uploads in ${location}: the next run removes them.\n`,
+      )
+    }
+    for (const { backupId, objects, bytes } of leftovers?.orphans ?? []) {
+      const size = formatBytes(bytes)
+      stdout.write(
+        `${backupId} in ${location} has no manifest: the next run removes its ${objects} objects, ${size}.\n`,
+      )
+    }
+  }
   for (const { policy, location, refused, problems } of outcomes) {
     if (refused) stderr.write(formatFailure(refusal(policy, location, refused)))
     for (const problem of problems) stderr.write(formatFailure({ message: problem }))

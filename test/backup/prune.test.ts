@@ -219,7 +219,13 @@ describe('a kill in the middle', () => {
       void run({ onDeleting: (deleting) => record(deleting) })
       await killed
       nas.delete = remove
-      const outcome = await sweep(nas, { clusterName: 'prod', isDead: () => true, signal: never() })
+      const outcome = await sweep(nas, {
+        clusterName: 'prod',
+        policies: ['nightly'],
+        now: new Date(),
+        isDead: () => true,
+        signal: never(),
+      })
       expect(outcome).toMatchObject({ runsSwept: 1, problems: [] })
       const listed = await left()
       expect(listed).toContain(ids[0])
