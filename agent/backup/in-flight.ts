@@ -85,6 +85,11 @@ export class InFlight {
     if (this.#receipts.delete(receipt)) await this.#write()
   }
 
+  /** For a run that failed: what its puts could not remove at their time. What is gone already stays so. */
+  async discardLeftovers(signal: AbortSignal): Promise<void> {
+    for (const leftover of this.#leftovers) await this.#location.discard(leftover, { signal })
+  }
+
   /** Removes the record, unless something is left that only the record knows: then the sweep of another run needs it. */
   async close(signal: AbortSignal): Promise<void> {
     await this.stop()

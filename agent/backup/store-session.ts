@@ -181,6 +181,7 @@ export class StoreSession {
     try {
       if (!this.committed) {
         const backup = { policy: policy.name, backupId: this.#backupId }
+        await this.#inFlight.discardLeftovers(signal)
         await deleteArtifacts(this.location, clusterName, backup, { signal })
       }
       await (this.#unfinished ? this.#inFlight.stop() : this.#inFlight.close(signal))

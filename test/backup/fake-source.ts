@@ -3,12 +3,18 @@ import { Failure } from '../../agent/core/errors.ts'
 import type { Source } from '../../agent/sources/source.ts'
 
 export interface FakeSourceOptions {
+  /** Of 200,000 bytes each. Default: 40. */
+  readonly chunks?: number
   readonly failAfterChunks?: number
   readonly onChunk?: (index: number) => unknown
 }
 
-/** A source of 40 random chunks that counts how often it was read. */
-export function fakeSource({ failAfterChunks, onChunk }: FakeSourceOptions = {}): Source & { reads: number } {
+/** A source of random chunks that counts how often it was read. */
+export function fakeSource({
+  chunks = 40,
+  failAfterChunks,
+  onChunk,
+}: FakeSourceOptions = {}): Source & { reads: number } {
   const source = {
     name: 'mongodb' as const,
     reads: 0,
@@ -20,7 +26,7 @@ export function fakeSource({ failAfterChunks, onChunk }: FakeSourceOptions = {})
     inspect: () => Promise.reject(new Error('not played')),
   }
   async function* body(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    for (let index = 0; index < 40; index += 1) {
+    for (let index = 0; index < chunks; index += 1) {
       if (index === failAfterChunks) throw new Failure('reading: the source broke', { code: 'unavailable' })
       await onChunk?.(index)
       signal.throwIfAborted()

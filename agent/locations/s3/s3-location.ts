@@ -98,7 +98,13 @@ class S3Location implements Location {
       }
       if (token !== undefined) seen.add(token)
     } while (token !== undefined)
-    return sortEntries(entries)
+    sortEntries(entries)
+    const repeated = entries.find(({ key }, index) => key === entries[index + 1]?.key)
+    if (repeated === undefined) return entries
+    throw new Failure(`${call.doing}: the server listed ${repeated.key} twice`, {
+      code: 'unavailable',
+      retryable: true,
+    })
   }
 
   async delete(key: string, options: CallOptions): Promise<void> {

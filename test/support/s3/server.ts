@@ -8,8 +8,9 @@ import { collect } from '../streams.ts'
 import { S3Error } from './error.ts'
 import type { Effect, Fault } from './faults.ts'
 import { Faults } from './faults.ts'
-import type { S3Answer } from './handlers.ts'
+import type { S3Answer, S3Request } from './handlers.ts'
 import { HANDLERS } from './handlers.ts'
+import type { Lie } from './lies.ts'
 import type { Operation } from './operation.ts'
 import { ACTION_OF, operationOf, PALETTE_ACTIONS } from './operation.ts'
 import type { Quirk } from './quirks.ts'
@@ -33,6 +34,8 @@ export interface S3Options {
   readonly pageSize?: number
   /** What it does otherwise than Amazon. Default: nothing. */
   readonly quirks?: readonly Quirk[]
+  /** What it says and does not do. Default: it is honest. */
+  readonly lie?: Lie
   /** How a request with `x-amz-checksum-*` headers is refused, as servers do that do not know them. Default: not. */
   readonly refuseChecksums?: { readonly status: number; readonly code: string }
 }
@@ -139,7 +142,7 @@ export class S3Double implements AsyncDisposable {
     request: Parameters<(typeof HANDLERS)['GetObject']>[0],
     effect: Effect | undefined,
   ): S3Answer {
-    const { allow = PALETTE_ACTIONS, pageSize = 1000, refuseChecksums, quirks = [] } = this.#options
+    const { allow = PALETTE_ACTIONS, pageSize = 1000, refuseChecksums, quirks = [], lie } = this.#options
     if (!operation) throw new S3Error(501, 'NotImplemented', 'This operation is not implemented.')
     if (effect?.kind === 'answer') return effect
     if (effect?.kind === 'refuse') {
@@ -159,7 +162,8 @@ export class S3Double implements AsyncDisposable {
     // S3 does not tell somebody who may not list that an object is not there.
     if (isRead(operation) && !mayList && !this.objects.has(request.key)) throw new S3Error(403, 'AccessDenied')
     for (const quirk of quirks) QUIRKS[quirk].before?.(operation, request)
-    const answer = HANDLERS[operation](request, this.#store, pageSize)
+    const honest = (asked: S3Request): S3Answer => HANDLERS[operation](asked, this.#store, pageSize)
+    const answer = lie ? lie(operation, request, honest) : honest(request)
     return quirks.reduce((changed, quirk) => QUIRKS[quirk].after?.(operation, changed) ?? changed, answer)
   }
 }
