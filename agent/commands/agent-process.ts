@@ -154,6 +154,7 @@ export class Agent {
       scheduler: this.#scheduler,
       metrics: this.#metrics,
       config: () => this.#config,
+      now: () => this.#context.clock.now(),
       installation: () => this.#installation.known,
       appliedAt: () => this.#appliedAt,
       lastReload: () => this.#lastReload,

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { planChanges } from '../config/plan.ts'
 import { SECOND_MS } from '../core/units.ts'
 import type { AgentView, ReloadReport, RunList, StartedBackup, Status } from '../http/agent-view.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -6,6 +7,7 @@ import type { RunPool } from '../runs/run-pool.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
 import { locationDiagnostics, validateLocation, validateLocations } from './agent-locations.ts'
 import type { LoadedConfig } from './agent-process.ts'
+import { explainPlan } from './plan-notes.ts'
 
 /** Three sleeps of the scheduler. */
 const STALE_AFTER_MS = 90 * SECOND_MS
@@ -18,6 +20,7 @@ export interface AgentParts {
   readonly scheduler: Scheduler
   readonly metrics: Metrics
   readonly config: () => Config
+  readonly now: () => Date
   readonly installation: () => Status['installation']
   readonly appliedAt: () => Date
   readonly lastReload: () => ReloadReport
@@ -49,8 +52,26 @@ export function createView(parts: AgentParts): AgentView {
       const ok = locations.every((report) => report.ok)
       return { ok, diagnostics: [...diagnostics, ...locationDiagnostics(locations)], locations }
     },
+    async plan(text) {
+      const { config: sent, diagnostics } = await parts.loadText(text)
+      if (!sent) return { ok: false, diagnostics }
+      const inForce = config()
+      const plan = planChanges(inForce, sent)
+      const explained = explainPlan(plan, inForce, sent, {
+        now: parts.now(),
+        stored: (policy, location) => storedBackups(metrics, policy, location),
+        activeRuns: pool.active().length,
+      })
+      return { ok: true, diagnostics, plan, text: explained }
+    },
     reload: parts.reload,
   }
+}
+
+/** Undefined while the catalog has not been read. */
+function storedBackups({ catalogs }: Metrics, policy: string, location: string): number | undefined {
+  const { readAt, backups } = catalogs.of(policy, location)
+  return readAt ? backups : undefined
 }
 
 function statusOf(parts: AgentParts): Status {

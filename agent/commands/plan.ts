@@ -1,37 +1,51 @@
+import { readFile } from 'node:fs/promises'
 import { readConfigFile } from '../config/load.ts'
-import { formatPlan, planChanges } from '../config/plan.ts'
-import type { Installation } from '../palette/installation.ts'
+import { planChanges } from '../config/plan.ts'
+import { formatDiagnostics } from '../core/diagnostics.ts'
+import { Failure } from '../core/errors.ts'
+import { askAgentForPlan } from './ask-agent.ts'
 import { requireConfig } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
-import { openInstallation } from './open-installation.ts'
-import { printJson } from './outcome.ts'
+import { Explained, printJson } from './outcome.ts'
+import { explainPlan } from './plan-notes.ts'
 
 export interface PlanCommand extends CommonOptions {
-  /** The file that is in force now; without it everything is new. */
+  /** The file that is in force now. */
   readonly from?: string
-  /** Ask the cluster what the file does not say. */
-  readonly discover?: boolean
+  /** Address of the running agent, which knows what is in force; without this and `from` everything is new. */
+  readonly agent?: string
+  /** Bearer token for the agent. */
+  readonly tokenFile?: string
 }
 
 /** What would change if the file were applied. */
 export async function planCommand(options: PlanCommand, context: CommandContext): Promise<ExitCode> {
+  if (options.agent !== undefined) return await planOfAgent(options, options.agent, context)
   const after = await requireConfig(options, context)
-  const before = options.from === undefined ? undefined : (await readConfigFile(options.from, context.env)).config
+  const before =
+    options.from === undefined ? undefined : await requireConfig({ ...options, config: options.from }, context)
   const plan = planChanges(before, after)
-  if (!options.discover) {
-    if (options.json) printJson(plan, context)
-    else context.stdout.write(formatPlan(plan))
-    return 0
-  }
-  using opened = await openInstallation(after, context)
-  const { facts, problems } = opened.installation
-  if (options.json) printJson({ ...plan, installation: { facts, problems } }, context)
-  else context.stdout.write(`${formatPlan(plan)}\n${formatInstallation(opened.installation)}`)
-  return problems.length === 0 ? 0 : 3
+  if (options.json) printJson(plan, context)
+  else context.stdout.write(explainPlan(plan, before, after, { now: context.clock.now() }))
+  return 0
 }
 
-function formatInstallation({ facts, problems }: Installation): string {
-  const width = Math.max(0, ...facts.map(({ name }) => name.length))
-  const found = facts.map(({ name, value, from }) => `  ${name.padEnd(width)}  ${value}  (${from})`)
-  return `Installation\n${[...found, ...problems.map((problem) => `  Warning: ${problem}`)].join('\n')}\n`
+/** The agent reads the text with its own environment and its own secret files. */
+async function planOfAgent(options: PlanCommand, agent: string, context: CommandContext): Promise<ExitCode> {
+  if (options.from !== undefined) {
+    throw new Failure('plan takes either --agent or --from, not both', { code: 'config' })
+  }
+  const text = await readFile(options.config, 'utf8').catch(async () => {
+    // The same words as everywhere for a file that cannot be read.
+    const { diagnostics } = await readConfigFile(options.config, context.env)
+    context.stderr.write(formatDiagnostics(diagnostics))
+    throw new Explained()
+  })
+  const report = await askAgentForPlan(agent, text, options.tokenFile, context.signal)
+  if (options.json) printJson(report, context)
+  else {
+    if (report.diagnostics.length > 0) context.stderr.write(formatDiagnostics(report.diagnostics))
+    context.stdout.write(report.text ?? '')
+  }
+  return report.ok ? 0 : 2
 }

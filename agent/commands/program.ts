@@ -128,6 +128,8 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     })
   add('plan', 'say what applying the file would change')
     .option('--from <file>', 'the file that is in force now')
+    .option('--agent <url>', 'ask the running agent, as http://127.0.0.1:9180')
+    .option('--token-file <file>', 'bearer token for the agent')
     .option('--discover', 'ask the cluster for what the file leaves out, and show where it was found')
     .action(async (options) => {
       const { planCommand } = await import('./plan.ts')

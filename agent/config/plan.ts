@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { MASK, Secret } from '../core/secret.ts'
 import type { Config } from './config.ts'
+import { type Attributes, writtenAttributes } from './written-attributes.ts'
 
 /** What applying a configuration changes, without any secret. */
 export interface Plan {
@@ -18,18 +19,15 @@ export interface Change {
   readonly attributes: readonly { readonly name: string; readonly before: string; readonly after: string }[]
 }
 
-type Attributes = Readonly<Record<string, unknown>>
-
 export function planChanges(before: Config | undefined, after: Config): Plan {
-  const old = before ? addresses(before) : new Map<string, Attributes>()
-  const next = addresses(after)
+  const old = before ? writtenAttributes(before) : new Map<string, Attributes>()
+  const next = writtenAttributes(after)
   const changes: Change[] = []
   for (const [address, attributes] of next) {
     const earlier = old.get(address)
+    const changed = earlier ? differences(earlier, attributes) : []
     if (!earlier) changes.push({ address, action: 'add', attributes: [] })
-    else if (!isSame(earlier, attributes)) {
-      changes.push({ address, action: 'change', attributes: differences(earlier, attributes) })
-    }
+    else if (changed.length > 0) changes.push({ address, action: 'change', attributes: changed })
   }
   for (const address of old.keys()) {
     if (!next.has(address)) changes.push({ address, action: 'remove', attributes: [] })
@@ -47,86 +45,54 @@ export function changedLocations({ changes }: Plan): string[] {
 
 const SIGNS = { add: '+', change: '~', remove: '-' } as const
 
-export function formatPlan({ from, to, changes }: Plan): string {
-  const title = `Configuration ${from ? `${short(from)} → ` : ''}${short(to)}`
-  if (changes.length === 0) return `${title}\nNo changes.\n`
-  const lines = changes.flatMap(({ address, action, attributes }) => [
-    `  ${SIGNS[action]} ${address}${action === 'remove' ? '  (its stored backups stay)' : ''}`,
-    ...attributes.map(({ name, before, after }) => `      ${name.padEnd(24)} ${before} → ${after}`),
-  ])
-  const count = (action: Change['action']): number => changes.filter((change) => change.action === action).length
-  return [
-    title,
-    ...lines,
-    `${count('add')} to add, ${count('change')} to change, ${count('remove')} to remove.\n`,
-  ].join('\n')
-}
-
 /** One line for each change, without values. */
 export function summarizeChanges({ changes }: Plan): string[] {
   return changes.map(({ address, action }) => `${SIGNS[action]} ${address}`)
 }
 
-function addresses({ palette, locations, policies }: Config): Map<string, Attributes> {
-  const { mongodb, mongodbOverrides, kubernetes, api, ...provider } = palette
-  const parts: [string, Attributes][] = [
-    [
-      'provider.palette',
-      {
-        ...provider,
-        ...api,
-        ...nested('mongodb', { ...mongodbOverrides, ...mongodb }),
-        ...nested('kubernetes', kubernetes),
-      },
-    ],
-  ]
-  for (const { name, ...location } of locations) parts.push([`backup_storage_location.${name}`, location])
-  for (const { name, schedule, ...policy } of policies) {
-    const { kind, ...when } = schedule
-    parts.push([`backup_policy.${name}`, { ...policy, ...when }])
-  }
-  return new Map(parts)
+/** As a person reads it. `note` says more about a change, in words for the end of its line. */
+export function formatPlan(
+  { from, to, changes }: Plan,
+  { note = () => '', ends = '' }: { readonly note?: (change: Change) => string; readonly ends?: string } = {},
+): string {
+  const title = `Configuration ${from ? `${short(from)} → ` : ''}${short(to)}`
+  if (changes.length === 0) return `${title}\nNo changes.\n`
+  const lines = changes.flatMap((change) => [
+    `  ${SIGNS[change.action]} ${change.address}${inBrackets(note(change))}`,
+    ...change.attributes.map(({ name, before, after }) => `      ${name.padEnd(24)} ${before} → ${after}`),
+  ])
+  const count = (action: Change['action']): number => changes.filter((change) => change.action === action).length
+  const counts = `${count('add')} to add, ${count('change')} to change, ${count('remove')} to remove.`
+  return `${[title, ...lines, ends === '' ? counts : `${counts} ${ends}`].join('\n')}\n`
 }
 
-function nested(prefix: string, attributes: object): Attributes {
-  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`${prefix}.${name}`, value]))
+function inBrackets(text: string): string {
+  return text === '' ? '' : `  (${text})`
 }
 
 function differences(before: Attributes, after: Attributes): Change['attributes'] {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)])
-  return [...names]
-    .filter((name) => !isSame(before[name], after[name]))
-    .map((name) => ({ name: attributeName(name), before: show(name, before[name]), after: show(name, after[name]) }))
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((name) => !isSame(before.get(name), after.get(name)))
+    .map((name) => ({ name, before: show(before.get(name)), after: show(after.get(name)) }))
 }
 
 /** Secrets hide their values from every comparison but their own. */
 function isSame(one: unknown, other: unknown): boolean {
-  if (one instanceof Secret || other instanceof Secret) {
-    return one instanceof Secret && other instanceof Secret && one.equals(other)
-  }
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null || Array.isArray(one)) {
-    return isDeepStrictEqual(one, other)
-  }
-  const left = new Map(Object.entries(one))
-  const right = new Map(Object.entries(other))
-  return left.size === right.size && [...left].every(([key, value]) => right.has(key) && isSame(value, right.get(key)))
+  if (!(one instanceof Secret) || !(other instanceof Secret)) return isDeepStrictEqual(one, other)
+  return one.equals(other)
 }
 
-const WRITTEN_AS: Readonly<Record<string, string>> = {
-  retentionDays: 'retention_period',
-  intervalDays: 'interval',
-  expression: 'schedule',
-}
-
-function attributeName(name: string): string {
-  return WRITTEN_AS[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-}
-
-function show(name: string, value: unknown): string {
+function show(value: unknown): string {
   if (value === undefined) return '(not set)'
   if (value instanceof Secret) return MASK
-  if (name.endsWith('caCert')) return '(PEM text)'
-  return JSON.stringify(value)
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (typeof inner === 'string' && inner.includes('-----BEGIN')) return '(PEM text)'
+    return isNamed(inner) ? `${inner.namespace}/${inner.name}` : inner
+  })
+}
+
+function isNamed(value: unknown): value is { namespace: string; name: string } {
+  return typeof value === 'object' && value !== null && 'namespace' in value && 'name' in value
 }
 
 function short(digest: string): string {

@@ -1,3 +1,4 @@
+import type { Plan } from '../config/plan.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { FailureData } from '../core/errors.ts'
 import type { InstallationFact, RunResult, ValidateStep } from '../core/events.ts'
@@ -20,6 +21,8 @@ export interface AgentView {
   validateLocation(location: string, permission: Permission, signal: AbortSignal): Promise<LocationReport | undefined>
   /** Checks the text of a configuration file and, where it is valid, uses its locations for real. */
   validateText(text: string, permission: Permission, signal: AbortSignal): Promise<ConfigurationReport>
+  /** What applying the text of a configuration file would change. */
+  plan(text: string): Promise<PlanReport>
   /** Reads the configuration file again and resolves with what came of it. */
   reload(): Promise<ReloadReport>
 }
@@ -85,6 +88,15 @@ export interface ConfigurationReport {
   readonly ok: boolean
   readonly diagnostics: readonly Diagnostic[]
   readonly locations: readonly LocationReport[]
+}
+
+export interface PlanReport {
+  /** No errors in the text. */
+  readonly ok: boolean
+  readonly diagnostics: readonly Diagnostic[]
+  readonly plan?: Plan
+  /** The plan as a person reads it. */
+  readonly text?: string
 }
 
 export interface ReloadReport {

@@ -5,6 +5,7 @@ import { requireAccess } from './access.ts'
 import type { AgentView } from './agent-view.ts'
 import { backupRoutes } from './backup-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { planRoutes } from './plan-routes.ts'
 import { problemHandler, sendProblem } from './problem.ts'
 import { reloadRoutes } from './reload-routes.ts'
 import { statusRoutes } from './status-routes.ts'
@@ -20,7 +21,7 @@ export function createApp(agent: AgentView, access: AccessOptions): Express {
     response.set('Cache-Control', 'no-store')
     next()
   })
-  app.use(statusRoutes(agent), backupRoutes(agent), validateRoutes(agent), reloadRoutes(agent))
+  app.use(statusRoutes(agent), backupRoutes(agent), validateRoutes(agent), planRoutes(agent), reloadRoutes(agent))
   app.use((request, response) => {
     sendProblem(response, { status: 404, title: 'Nothing here', detail: `${request.method} ${request.path}` })
   })

@@ -11,6 +11,7 @@ GET       /runs       runs that go on, wait, or ended
 POST      /backups    ?policy=NAME  starts a backup
 GET POST  /validate   ?location=NAME&permission=read|write|readwrite  uses a location for real
 POST      /validate   with a configuration file as body: checks it and its locations
+POST      /plan       with a configuration file as body: what applying it would change
 POST      /-/reload   reads the configuration file again
 `
 

@@ -204,6 +204,16 @@ describe('a secret is found nowhere', () => {
     await writeFile(before, configuration(SECRETS.wrong))
     expect(await run('plan', '--from', before)).toBe(0)
     expect(await run('plan', '--from', before, '--json')).toBe(0)
+    const agentOptions = ['--agent', agent.url, '--token-file', join(folder, 'secrets/token')]
+    await writeFile(options.configFile, configuration(SECRETS.wrong).replace('nightly', 'weekly'))
+    expect(await run('plan', ...agentOptions)).toBe(0)
+    expect([...said.values()].at(-1)).toMatch(
+      /- backup_policy.nightly {2}\(stops; its stored backups \(1 in offsite, 1 in nas\) stay/,
+    )
+    expect([...said.values()].at(-1)).toContain('s3.secret_key            (sensitive) → (sensitive)')
+    expect(await run('plan', ...agentOptions, '--json')).toBe(0)
+    expect(await run('plan', '--agent', agent.url)).toBe(1)
+    await writeFile(options.configFile, configuration())
     expect(await run('validate', '--offline', '--json')).toBe(0)
     expect(await run('show', 'latest', '--json')).toBe(0)
     expect(await run('list', '--json')).toBe(0)

@@ -58,6 +58,12 @@ beforeEach(async () => {
       const diagnostics = ok ? [] : [{ severity: 'error' as const, summary: 'Bad', detail: 'very' }]
       return { ok, diagnostics, locations: [] }
     },
+    plan: async (text) => {
+      calls.push(['plan', text.length])
+      if (!text.startsWith('version'))
+        return { ok: false, diagnostics: [{ severity: 'error', summary: 'Bad', detail: 'very' }] }
+      return { ok: true, diagnostics: [], plan: { from: 'd1', to: 'd2', changes: [] }, text: 'No changes.\n' }
+    },
     reload: async () => applied,
   }
   await listen()
@@ -166,6 +172,19 @@ describe('what the agent tells and does', () => {
     expect(calls).toEqual(['nas', 'offsite', 'none'].map((name) => ['location', name, permission]))
   })
 
+  it('plans a configuration that is sent', async () => {
+    const answer = await ask('/plan', { method: 'POST', body: 'version: 1\n' })
+    expect(answer).toMatchObject({ status: 200, json: { ok: true, plan: { to: 'd2' }, text: 'No changes.\n' } })
+    const bad = await ask('/plan', { method: 'POST', body: 'x' })
+    expectProblem(bad, 422, 'The configuration is invalid')
+    expect(bad.json.diagnostics).toHaveLength(1)
+    expectProblem(await ask('/plan', { method: 'POST' }), 400, 'Which configuration?')
+    expect(calls).toEqual([
+      ['plan', 11],
+      ['plan', 1],
+    ])
+  })
+
   it('validates a configuration that is sent', async () => {
     const answer = await ask('/validate?permission=read', { method: 'POST', body: 'version: 1\n' })
     expect(answer).toMatchObject({ status: 200, json: { ok: true } })
@@ -233,6 +252,7 @@ const GUARDED = [
   ['POST', '/backups?policy=nightly'],
   ['GET', '/validate?location=nas'],
   ['POST', '/validate?location=nas'],
+  ['POST', '/plan'],
   ['POST', '/-/reload'],
   ['GET', '/nowhere'],
 ] as const
