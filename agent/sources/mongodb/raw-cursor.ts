@@ -1,5 +1,5 @@
 import type { Db, Document, Timestamp } from 'mongodb'
-import { Long } from 'mongodb'
+import { Long, MongoServerError } from 'mongodb'
 import { HOUR_MS, MIB } from '../../core/units.ts'
 import type { CursorReply } from './cursor-reply.ts'
 import { documentsOf, readCursorReply } from './cursor-reply.ts'
@@ -50,7 +50,7 @@ export async function* rawFind(db: Db, collection: string, options: RawFindOptio
     ...(rawData && { rawData }),
     ...(readConcern && { readConcern }),
   }
-  let reply = await command(db, find, options)
+  let reply = await openCursor(db, find, options)
   let id = reply.id
   let next: Promise<CursorReply> | undefined
   try {
@@ -82,6 +82,20 @@ export async function probeSnapshot(db: Db, collection: string, reading: Reading
     maxTimeMS: QUESTION_MS,
   }
   return (await command(db, find, reading)).atClusterTime
+}
+
+/** `NotImplemented` (MongoDB manual, "Error Codes"): of a server that speaks the protocol and does not know the option. */
+const NOT_IMPLEMENTED = 238
+
+/** What is not MongoDB itself may refuse a cursor without a time-out: then it has the one that it gives. */
+async function openCursor(db: Db, find: Document, reading: Reading): Promise<CursorReply> {
+  try {
+    return await command(db, find, reading)
+  } catch (thrown) {
+    if (!(thrown instanceof MongoServerError) || thrown.code !== NOT_IMPLEMENTED) throw thrown
+    const { noCursorTimeout: _, ...plain } = find
+    return await command(db, plain, reading)
+  }
 }
 
 async function command(db: Db, body: Document, { session, signal }: Reading): Promise<CursorReply> {
