@@ -12,19 +12,25 @@ declare module 'zod' {
     readonly sensitive?: boolean
     /** `{ $env: NAME }` and `{ $file: path }` are taken, too. */
     readonly reference?: boolean
+    /** The variable that counts where the file says nothing. */
+    readonly environment?: string
     /** What to write instead; editors show it. */
     readonly deprecationMessage?: string
   }
 }
 
-/** A text, literal or by reference. */
-export function text(description: string) {
-  return textInput().meta({ reference: true, description })
+interface Fallback {
+  readonly environment?: string
+}
+
+/** A text, literal or by reference; from the `environment` variable where the file says nothing. */
+export function text(description: string, fallback: Fallback = {}) {
+  return textInput().meta({ reference: true, description, ...fallback })
 }
 
 /** A text that nobody may see. */
-export function secret(description: string) {
-  return textInput().meta({ reference: true, sensitive: true, description })
+export function secret(description: string, fallback: Fallback = {}) {
+  return textInput().meta({ reference: true, sensitive: true, description, ...fallback })
 }
 
 /** How long something takes at most: `90s`, `30m`, `12h`, `7d`. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ConfigDocument, Path } from './document.ts'
+import { type Environment, withFallbacks } from './fallbacks.ts'
 import { type JsonSchema, schemaAt } from './json-schema.ts'
 import { mayBeShown, shownKey } from './mask.ts'
 import type { Reporter } from './reporter.ts'
@@ -12,8 +13,8 @@ const EMPTY = 'The file holds no configuration: it begins with version, provider
 type Issue = z.core.$ZodIssue
 
 /** Checks every attribute by itself; undefined when something is wrong. */
-export function checkSchema(document: ConfigDocument, report: Reporter): ConfigFileValue | undefined {
-  const value = withoutNulls(document.value, [])
+export function checkSchema(document: ConfigDocument, env: Environment, report: Reporter): ConfigFileValue | undefined {
+  const value = withFallbacks(withoutNulls(document.value, []), env)
   const version = versionOf(value)
   if (typeof version === 'number' && Number.isInteger(version) && version > CONFIG_VERSION) {
     const detail = `The file is written in version ${version} of the format; this program reads version ${CONFIG_VERSION}.`

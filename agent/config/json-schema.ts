@@ -15,6 +15,7 @@ export interface JsonSchema {
   readonly sensitive?: boolean
   readonly reference?: boolean
   readonly deprecationMessage?: string
+  readonly environment?: string
   readonly minimum?: number
   readonly maximum?: number
 }

@@ -38,8 +38,8 @@ export interface LoadOptions {
 export async function loadConfig(text: string, { file, env }: LoadOptions): Promise<LoadedConfig> {
   const { document, diagnostics: syntax } = readDocument(text, file)
   if (!document) return { diagnostics: syntax, files: new Map() }
-  const report = createReporter(document)
-  const value = checkSchema(document, report)
+  const report = createReporter(document, env)
+  const value = checkSchema(document, env, report)
   if (!value) return { diagnostics: report.diagnostics, files: new Map() }
   checkNames(value, report)
   checkTemplates(value, report)

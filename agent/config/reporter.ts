@@ -1,5 +1,7 @@
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { ConfigDocument, Path } from './document.ts'
+import type { Environment } from './fallbacks.ts'
+import { schemaAt } from './json-schema.ts'
 import { countOfMore, MOST_DIAGNOSTICS } from './limited.ts'
 import { shownKey } from './mask.ts'
 
@@ -20,7 +22,7 @@ export interface Reporter {
   warning(finding: Finding): void
 }
 
-export function createReporter(document: ConfigDocument): Reporter {
+export function createReporter(document: ConfigDocument, env: Environment): Reporter {
   const diagnostics: Diagnostic[] = []
   const count = { error: 0, warning: 0 }
   let hiddenErrors = false
@@ -29,8 +31,22 @@ export function createReporter(document: ConfigDocument): Reporter {
     if (diagnostics.length === MOST_DIAGNOSTICS) hiddenErrors ||= severity === 'error'
     else {
       const shown = path.map((part) => (typeof part === 'number' ? part : shownKey(part)))
-      diagnostics.push({ severity, summary, detail, path: shown, range: document.rangeOf(path, at) })
+      diagnostics.push({
+        severity,
+        summary,
+        detail: detail + fromEnvironment(path),
+        path: shown,
+        range: document.rangeOf(path, at),
+      })
     }
+  }
+  /** Of what is not written: the variable it comes from, or could come from. */
+  const fromEnvironment = (path: Path): string => {
+    const variable = schemaAt(path)?.environment
+    if (variable === undefined || document.has(path)) return ''
+    return env[variable]
+      ? ` The value is that of the environment variable ${variable}.`
+      : ` It may come from the environment variable ${variable}, too.`
   }
   return {
     get diagnostics() {

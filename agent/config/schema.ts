@@ -81,8 +81,10 @@ const Palette = z.strictObject({
     .min(1)
     .optional()
     .describe('Version of Palette; default: that of ConfigMap spectro-mgmt-version'),
-  host: text("Address of Palette's own API, only to pause agent upgrades around a restore; needs api_key").optional(),
-  api_key: secret('API key of a tenant, for host').optional(),
+  host: text("Address of Palette's own API, only to pause agent upgrades around a restore; needs api_key", {
+    environment: 'SPECTROCLOUD_HOST',
+  }).optional(),
+  api_key: secret('API key of a tenant, for host', { environment: 'SPECTROCLOUD_APIKEY' }).optional(),
   ignore_insecure_tls_error: z.boolean().default(false).describe('Do not check the certificate of host'),
   age_identity: secret(
     'Identity that opens encrypted backups, as age-keygen writes it: only for verify_after_backup and for restores, and safer kept elsewhere',

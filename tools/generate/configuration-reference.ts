@@ -27,13 +27,14 @@ function nested(schema: JsonSchema, address: string): string[] {
 }
 
 function row(name: string, schema: JsonSchema, isRequired: boolean): string {
-  const isMap = schema.properties !== undefined || typeof schema.additionalProperties === 'object'
-  const fallback = isRequired
-    ? '**required**'
-    : schema.default === undefined || isMap
-      ? ''
-      : `\`${inYaml(schema.default)}\``
+  const fallback = isRequired ? '**required**' : fallbackOf(schema)
   return `| \`${name}\` | ${kindOf(schema)} | ${fallback} | ${(schema.description ?? '').replaceAll('|', '\\|')} |`
+}
+
+function fallbackOf(schema: JsonSchema): string {
+  if (schema.environment !== undefined) return `variable \`${schema.environment}\``
+  const isMap = schema.properties !== undefined || typeof schema.additionalProperties === 'object'
+  return schema.default === undefined || isMap ? '' : `\`${inYaml(schema.default)}\``
 }
 
 function kindOf(schema: JsonSchema): string {
