@@ -59,7 +59,7 @@ async function openPlain(config: LocationConfig, { clock, env = {} }: OpenOption
     }
     case 'ftp': {
       const { openFtp } = await import('./ftp/ftp-location.ts')
-      return openFtp(config, { clock })
+      return openFtp(config, { clock, retry })
     }
     case 'filesystem': {
       const { openFilesystem } = await import('./filesystem/filesystem-location.ts')

@@ -1,6 +1,6 @@
 import { FTPError } from 'basic-ftp'
 import type { ErrorCode } from '../../core/errors.ts'
-import { Failure, isAbort, toFailure } from '../../core/errors.ts'
+import { errnoOf, Failure, isAbort, toFailure } from '../../core/errors.ts'
 import { MASK } from '../../core/secret.ts'
 import { networkFailure } from '../classify-network.ts'
 
@@ -55,6 +55,13 @@ export function isLost(thrown: unknown): boolean {
   return (
     networkFailure(thrown, '') !== undefined || lossReason(thrown instanceof Error ? thrown.message : '') !== undefined
   )
+}
+
+/** The data connection was broken by the other side, whether or not it gave a reason. */
+export function isCut(thrown: unknown): boolean {
+  if (thrown instanceof FTPError) return thrown.code === 426 || thrown.code === 451
+  const code = errnoOf(thrown)
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ECONNABORTED'
 }
 
 /** basic-ftp gives no codes to what it finds out about a connection itself. */

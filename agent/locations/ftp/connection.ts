@@ -4,14 +4,10 @@ import type { FtpLocationConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { withTimeout } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
-import { SECOND_MS } from '../../core/units.ts'
 import type { DataOptions } from './data-channel.ts'
 import { openDataChannel } from './data-channel.ts'
 import { receive, send } from './transfer.ts'
 import { untilAborted } from './until-aborted.ts'
-
-// Firewalls forget connections that are silent during a long transfer.
-const KEEP_ALIVE_MS = 30 * SECOND_MS
 
 /** What was learned about a server; the same for all connections to it. */
 export interface Dialect {
@@ -24,6 +20,8 @@ export interface FtpSettings {
   readonly config: FtpLocationConfig
   readonly clock: Clock
   readonly silenceMs: number
+  /** How often the control connection is used while it waits for a transfer. */
+  readonly keepAliveMs: number
   readonly dialect: Dialect
 }
 
@@ -81,9 +79,16 @@ export class FtpConnection {
     return reply
   }
 
-  async store(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+  /** Writes the body behind the first `offset` bytes of the file, which stay. */
+  async store(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal, offset = 0): Promise<void> {
     const options = this.#transferOptions(signal)
-    return await send(this.#client, await this.#openData(options), `STOR ${path}`, body, options)
+    const data = await this.#openData(options)
+    try {
+      if (offset > 0) await this.demand(`REST ${offset}`)
+      await send(this.#client, data, `STOR ${path}`, body, options)
+    } finally {
+      data.destroy()
+    }
   }
 
   async *retrieve(command: string, signal: AbortSignal, offset = 0): AsyncGenerator<Uint8Array> {
@@ -109,7 +114,7 @@ export class FtpConnection {
   }
 
   async #login(): Promise<void> {
-    const { config, silenceMs } = this.#settings
+    const { config, keepAliveMs } = this.#settings
     const { host, port, username, password, tls, caCert } = config
     await this.#client.access({
       host,
@@ -123,7 +128,7 @@ export class FtpConnection {
         ...(caCert === undefined ? {} : { ca: caCert }),
       },
     })
-    this.#client.ftp.socket.setKeepAlive(true, Math.min(KEEP_ALIVE_MS, silenceMs))
+    this.#client.ftp.socket.setKeepAlive(true, keepAliveMs)
     await this.#enterFolder()
   }
 
@@ -165,7 +170,7 @@ export class FtpConnection {
   }
 
   #transferOptions(signal: AbortSignal) {
-    const { clock, silenceMs } = this.#settings
-    return { clock, silenceMs, signal }
+    const { clock, silenceMs, keepAliveMs } = this.#settings
+    return { clock, silenceMs, keepAliveMs, signal }
   }
 }

@@ -2,6 +2,7 @@ import { FTPError } from 'basic-ftp'
 import type { Clock } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
+import type { Retry } from '../retry.ts'
 import { isLost } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import type { FtpConnections } from './connections.ts'
@@ -17,6 +18,8 @@ export interface UploadCall {
   readonly doing: string
   readonly signal: AbortSignal
   readonly clock: Clock
+  /** Absent: what breaks is not gone on with. */
+  readonly retry?: Retry | undefined
 }
 
 export interface Stored {
@@ -46,7 +49,7 @@ async function compareAndRename(connection: FtpConnection, stored: Stored, call:
   const { key, temporary, sent } = stored
   const from = connection.path(temporary)
   const to = connection.path(key)
-  const kept = await settledSize(connection, from, stored, call)
+  const kept = await settledSize(connection, stored, call)
   if (kept === undefined && (await sizeOf(connection, to, call.signal)) === sent) return
   if (kept !== sent) {
     const found = kept === undefined ? 'none of them are there' : `the server keeps ${kept}`
@@ -56,14 +59,13 @@ async function compareAndRename(connection: FtpConnection, stored: Stored, call:
 }
 
 /** Where the server did not confirm, it may still be writing what had been on its way. */
-async function settledSize(
+export async function settledSize(
   connection: FtpConnection,
-  path: string,
-  { sent, confirmed }: Stored,
+  { temporary, sent, confirmed }: Omit<Stored, 'key'>,
   { clock, signal }: UploadCall,
 ): Promise<number | undefined> {
   for (let attempt = 1; ; attempt += 1) {
-    const size = await sizeOf(connection, path, signal)
+    const size = await sizeOf(connection, connection.path(temporary), signal)
     if (confirmed || size === undefined || size >= sent || attempt === SETTLE_ATTEMPTS) return size
     await clock.sleep(SETTLE_MS, { signal })
   }

@@ -6,16 +6,24 @@ import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
-import { ftpFailure } from './classify.ts'
+import { isReplayable } from '../location.ts'
+import type { Retry } from '../retry.ts'
+import { BodyError, ftpFailure } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import { FtpConnections } from './connections.ts'
+import { download } from './download.ts'
 import { listFolder, sizeOf } from './folders.ts'
+import { RetainedBody } from './retained-body.ts'
 import { TEMPORARY, temporaryKey, upload } from './upload.ts'
 
 export interface FtpLocationOptions {
   readonly clock: Clock
   /** Give up on a connection on which nothing moved for so long. Default: a minute. */
   readonly silenceMs?: number
+  /** How often the control connection is used while it waits for a transfer. Default: half a minute. */
+  readonly keepAliveMs?: number
+  /** How a transfer that broke goes on, where its beginning is out of reach of who asked for it. Default: not at all. */
+  readonly retry?: Retry
 }
 
 /** Makes no connection yet. The directory is made by the first operation, where it is not there. */
@@ -28,24 +36,28 @@ class FtpLocation implements Location {
   readonly name: string
   readonly #config: FtpLocationConfig
   readonly #clock: Clock
+  readonly #retry: Retry | undefined
   readonly #connections: FtpConnections
 
-  constructor(config: FtpLocationConfig, { clock, silenceMs = MINUTE_MS }: FtpLocationOptions) {
+  constructor(config: FtpLocationConfig, options: FtpLocationOptions) {
+    const { clock, retry, silenceMs = MINUTE_MS, keepAliveMs = MINUTE_MS / 2 } = options
     this.name = config.name
     this.#config = config
     this.#clock = clock
+    this.#retry = retry
     const dialect = { pasvOnly: false, mlsd: undefined }
-    this.#connections = new FtpConnections({ config, clock, silenceMs, dialect })
+    this.#connections = new FtpConnections({ config, clock, silenceMs, keepAliveMs, dialect })
   }
 
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }> {
     return this.#doing('storing', key, options, async (doing) => {
       checkKey(key)
-      const { signal } = options
-      const temporary = temporaryKey(key)
-      await options.onLeftover?.({ key, handle: temporary })
-      const call = { doing, signal, clock: this.#clock }
-      return { sizeBytes: await upload(this.#connections, key, temporary, body, call) }
+      const source = new RetainedBody(body)
+      try {
+        return { sizeBytes: await this.#put(key, source, doing, isReplayable(body) ? undefined : this.#retry, options) }
+      } finally {
+        source.leave()
+      }
     })
   }
 
@@ -54,13 +66,8 @@ class FtpLocation implements Location {
     try {
       checkKey(key)
       throwIfAborted(signal, doing)
-      const lease = await this.#connections.lease(signal)
-      try {
-        yield* read(lease.connection, key, offset, doing, signal)
-        lease.giveBack()
-      } finally {
-        lease.drop()
-      }
+      const failureOf = (thrown: unknown): Failure => this.#failure(thrown, doing, signal)
+      yield* download(this.#connections, key, offset, { doing, signal, failureOf, retry: this.#retry })
     } catch (thrown) {
       throw this.#failure(thrown, doing, signal)
     }
@@ -107,6 +114,33 @@ class FtpLocation implements Location {
     this.#connections.close()
   }
 
+  /** Again from the start, under another name, as long as the start is still at hand. */
+  async #put(
+    key: string,
+    source: RetainedBody,
+    doing: string,
+    retry: Retry | undefined,
+    { signal, onLeftover }: PutOptions,
+  ): Promise<number> {
+    const call = { doing, signal, clock: this.#clock, retry }
+    const attempt = async (): Promise<number> => {
+      const temporary = temporaryKey(key)
+      await onLeftover?.({ key, handle: temporary })
+      return await upload(this.#connections, key, temporary, source, call)
+    }
+    if (!retry) return await attempt()
+    const outcome = await retry(async () => {
+      try {
+        return await attempt()
+      } catch (thrown) {
+        if (thrown instanceof BodyError || !source.reaches(0)) return { thrown }
+        throw this.#failure(thrown, doing, signal)
+      }
+    }, signal)
+    if (typeof outcome === 'number') return outcome
+    throw outcome.thrown
+  }
+
   async #doing<T>(
     verb: string,
     what: string,
@@ -133,29 +167,6 @@ class FtpLocation implements Location {
     }
     return ftpFailure(thrown, doing, this.#config.password.reveal())
   }
-}
-
-async function* read(
-  connection: FtpConnection,
-  key: string,
-  offset: number,
-  doing: string,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const path = connection.path(key)
-  const size = await sizeOf(connection, path, signal)
-  if (size === undefined) throw new Failure(`${doing}: it is not there`, { code: 'not_found' })
-  if (offset >= size) return
-  let received = 0
-  for await (const chunk of connection.retrieve(`RETR ${path}`, signal, offset)) {
-    received += chunk.length
-    yield chunk
-  }
-  if (received === size - offset) return
-  throw new Failure(`${doing}: ${received} bytes came, of ${size - offset} that the server keeps`, {
-    code: 'unreachable',
-    retryable: true,
-  })
 }
 
 async function walk(connection: FtpConnection, prefix: string, entries: Entry[], signal: AbortSignal): Promise<void> {

@@ -14,7 +14,7 @@ export interface Listed {
  * what it cannot read, where basic-ftp leaves it out: a backup that is not seen is a backup that is not kept.
  */
 export function parseMachineListing(text: string): Listed[] {
-  return linesOf(text).flatMap((line): Listed[] => {
+  const listed = linesOf(text).flatMap((line): Listed[] => {
     const [, packed, name] = /^((?:[^;=\s]+=[^;]*;)+) (.+)$/.exec(line) ?? []
     if (packed === undefined || name === undefined) throw unreadable(line)
     const facts = new Map(packed.split(';').map((fact) => splitFact(fact)))
@@ -27,11 +27,12 @@ export function parseMachineListing(text: string): Listed[] {
     const modified = dateOf(facts.get('modify'))
     return [{ name, kind: 'file', sizeBytes: Number(size), ...(modified === undefined ? {} : { modified }) }]
   })
+  return distinct(listed)
 }
 
 /** The lines of a whole LIST, in one of the formats that basic-ftp knows. Their times have no zone, and are left out. */
 export function parsePlainListing(text: string): Listed[] {
-  return linesOf(text).flatMap((line): Listed[] => {
+  const listed = linesOf(text).flatMap((line): Listed[] => {
     if (/^total\s/i.test(line)) return []
     const entry = parsePlainLine(line)
     if (!entry || entry.isSymbolicLink || /^[bcps]/.test(line) || !isOwnName(entry.name)) return []
@@ -39,6 +40,7 @@ export function parsePlainListing(text: string): Listed[] {
     if (!entry.isFile || !Number.isSafeInteger(entry.size)) throw unreadable(line)
     return [{ name: entry.name, kind: 'file', sizeBytes: entry.size }]
   })
+  return distinct(listed)
 }
 
 /** Line by line: basic-ftp decides by the last one how all are read, and passes over those it cannot read. */
@@ -50,6 +52,18 @@ function parsePlainLine(line: string) {
     // Told below with the line.
   }
   throw unreadable(line)
+}
+
+/** A server that names a file twice has not listed one state of the folder: what is counted by it would be wrong. */
+function distinct(listed: readonly Listed[]): Listed[] {
+  const names = new Set<string>()
+  for (const { name } of listed) {
+    if (names.has(name)) {
+      throw new Failure(`the listing names ${JSON.stringify(name)} twice`, { code: 'unavailable', retryable: true })
+    }
+    names.add(name)
+  }
+  return [...listed]
 }
 
 function linesOf(text: string): string[] {

@@ -133,7 +133,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     const { tree, options } = session.double
     const target = session.resolve(path)
     if (!tree.hasParent(target) || tree.folders.has(target)) return [553, 'Could not create file.']
-    const file = new FtpFile()
+    const from = session.restartAt
+    session.restartAt = 0
+    const file = new FtpFile(from === 0 ? undefined : tree.files.get(target)?.bytes.subarray(0, from))
     tree.files.set(target, file)
     const used = [...tree.files.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
     const room = (options.capacityBytes ?? Number.POSITIVE_INFINITY) - used
@@ -171,9 +173,11 @@ async function transfer(
     const handshake = await data.handshake
     if (handshake === 'failed') return [425, 'The TLS handshake failed.']
     if (handshake === 'new' && requireSessionReuse) return [522, 'SSL connection failed: session reuse required']
+    session.transferring = true
     const outcome = await move(data)
     return outcome === 'silence' ? await new Promise(() => undefined) : [outcome.code, outcome.text]
   } finally {
+    session.transferring = false
     session.closeDataPort()
   }
 }

@@ -16,8 +16,12 @@ export type Effect =
   | { readonly kind: 'cut'; readonly bytes: number; readonly code?: number; readonly text?: string }
   /** No byte moves on the data connection after so many, and no reply comes. */
   | { readonly kind: 'silence'; readonly bytes: number }
-  /** No more than so many bytes are kept or sent, and 226 all the same. */
-  | { readonly kind: 'truncate'; readonly bytes: number }
+  /** No more than so many bytes are kept or sent, and 226 all the same; `claim`: and told as if it were all. */
+  | { readonly kind: 'truncate'; readonly bytes: number; readonly claim?: boolean }
+  /** A bit of this byte changes on its way. */
+  | { readonly kind: 'flip'; readonly at: number }
+  /** The last line of a listing is missing, or comes twice. */
+  | { readonly kind: 'lines'; readonly last: 'missing' | 'twice' }
 
 export interface Fault {
   /** In capitals: `STOR`. */

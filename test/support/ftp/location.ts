@@ -1,6 +1,7 @@
 import type { FtpLocationConfig } from '../../../agent/config/config.ts'
 import { systemClock } from '../../../agent/core/clock.ts'
 import { Secret } from '../../../agent/core/secret.ts'
+import type { FtpLocationOptions } from '../../../agent/locations/ftp/ftp-location.ts'
 import { openFtp } from '../../../agent/locations/ftp/ftp-location.ts'
 import type { Location } from '../../../agent/locations/location.ts'
 import type { FtpDouble, FtpOptions } from './server.ts'
@@ -11,8 +12,13 @@ export async function startDouble(options: Partial<FtpOptions> = {}): Promise<Ft
 }
 
 /** The location on the double, in its root directory unless changed. */
-export function openDouble(ftp: FtpDouble, changes: Partial<FtpLocationConfig> = {}, silenceMs = 2000): Location {
-  return openFtp({ ...configOf(ftp), ...changes }, { clock: systemClock, silenceMs })
+export function openDouble(
+  ftp: FtpDouble,
+  changes: Partial<FtpLocationConfig> = {},
+  silenceMs = 2000,
+  options: Partial<FtpLocationOptions> = {},
+): Location {
+  return openFtp({ ...configOf(ftp), ...changes }, { clock: systemClock, silenceMs, ...options })
 }
 
 function configOf({ port, options }: FtpDouble): FtpLocationConfig {

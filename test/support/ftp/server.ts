@@ -30,6 +30,8 @@ export interface FtpOptions {
   readonly missingFolder?: 'error' | 'empty'
   /** RNTO replaces an existing file. Default: true. */
   readonly renameReplaces?: boolean
+  /** When a NOOP during a transfer is answered, and how. Default: behind the final reply. */
+  readonly noopDuringTransfer?: 'at once' | 'as unknown' | 'behind the final reply' | 'never'
   /** All that fits on the disk. Default: no limit. */
   readonly capacityBytes?: number
 }

@@ -17,6 +17,7 @@ export class Session {
   /** Data connections are to use TLS. */
   protectedData = false
   restartAt = 0
+  transferring = false
   renameFrom: string | undefined
   readonly #raw: Socket
   readonly #onEnd: () => void
@@ -99,8 +100,19 @@ export class Session {
     lines.on('line', (line) => {
       // What was sent in clear ends where TLS begins.
       if (stream !== this.#stream) return
+      if (line === 'NOOP' && this.transferring && this.#answeredAtOnce()) return
       this.#queue = this.#queue.then(() => this.#answer(line)).catch(() => this.end())
     })
+  }
+
+  /** NOOP during a transfer; waits in the queue like any command on servers that read none meanwhile. */
+  #answeredAtOnce(): boolean {
+    const { noopDuringTransfer = 'behind the final reply' } = this.double.options
+    if (noopDuringTransfer === 'behind the final reply') return false
+    this.double.commands.push('NOOP')
+    if (noopDuringTransfer === 'at once') this.reply(200, 'Ok.')
+    if (noopDuringTransfer === 'as unknown') this.reply(500, 'Unknown command.')
+    return true
   }
 
   async #answer(line: string): Promise<void> {

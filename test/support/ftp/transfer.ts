@@ -20,11 +20,14 @@ export async function receive(
   roomBytes: number,
 ): Promise<Outcome> {
   let room = roomBytes
+  let received = 0
   try {
     for await (const chunk of stream) {
       if (!Buffer.isBuffer(chunk)) throw new Error('the data connection was given an encoding')
       if (effect?.kind === 'truncate') {
-        file.append(chunk.subarray(0, Math.max(0, effect.bytes - file.sizeBytes)))
+        file.append(chunk.subarray(0, Math.max(0, effect.bytes - received)))
+        received += chunk.length
+        if (effect.claim) file.claimedBytes = received
         continue
       }
       if (effect?.kind === 'silence' && file.sizeBytes + chunk.length > effect.bytes) return await NEVER
@@ -56,7 +59,7 @@ export async function send(
   effect: Effect | undefined,
 ): Promise<Outcome> {
   const limited = effect?.kind === 'cut' || effect?.kind === 'silence' || effect?.kind === 'truncate'
-  const sent = limited ? bytes.subarray(0, effect.bytes) : bytes
+  const sent = limited ? bytes.subarray(0, effect.bytes) : changed(bytes, effect)
   const closed = once(stream, 'close')
   closed.catch(() => undefined)
   for (let at = 0; at < sent.length; at += CHUNK_BYTES) {
@@ -77,4 +80,19 @@ export async function send(
   stream.resume()
   await closed.catch(() => undefined)
   return DONE
+}
+
+function changed(bytes: Buffer, effect: Effect | undefined): Buffer {
+  if (effect?.kind === 'flip') {
+    const copy = Buffer.from(bytes)
+    const at = Math.min(effect.at, copy.length - 1)
+    copy.writeUInt8(copy.readUInt8(at) ^ 1, at)
+    return copy
+  }
+  if (effect?.kind === 'lines') {
+    const lines = bytes.toString().split(/(?<=\r\n)/)
+    const last = lines.slice(-1)
+    return Buffer.from((effect.last === 'missing' ? lines.slice(0, -1) : [...lines, ...last]).join(''))
+  }
+  return bytes
 }

@@ -3,11 +3,18 @@ import { posix } from 'node:path'
 /** A file that may still be growing. */
 export class FtpFile {
   readonly modified = new Date()
-  #chunks: Buffer[] = []
-  #size = 0
+  #chunks: Buffer[]
+  #size: number
+  /** What the server says instead of its size. */
+  claimedBytes: number | undefined
+
+  constructor(bytes: Buffer = Buffer.alloc(0)) {
+    this.#chunks = [bytes]
+    this.#size = bytes.length
+  }
 
   get sizeBytes(): number {
-    return this.#size
+    return this.claimedBytes ?? this.#size
   }
 
   get bytes(): Buffer {
