@@ -5,6 +5,8 @@ import { Failure } from '../../core/errors.ts'
 export interface CursorReply {
   /** 0 when the cursor is exhausted. */
   readonly id: bigint
+  /** `database.collection`. */
+  readonly namespace: string
   readonly count: number
   /** Sum of the documents' sizes. */
   readonly bytes: number
@@ -20,6 +22,7 @@ export function readCursorReply(cursor: unknown): CursorReply {
   if (!(cursor instanceof Uint8Array)) throw malformed('it has no cursor')
   const bytes = Buffer.from(cursor.buffer, cursor.byteOffset, cursor.byteLength)
   let id: bigint | undefined
+  let namespace = ''
   let batch: Buffer | undefined
   let atClusterTime: Timestamp | undefined
   for (let at = 4; at < bytes.length - 1; ) {
@@ -30,12 +33,15 @@ export function readCursorReply(cursor: unknown): CursorReply {
     const value = nameEnd + 1
     if (name === 'id' && type === TYPE.int64) id = bytes.readBigInt64LE(value)
     if (name === 'atClusterTime' && type === TYPE.timestamp) atClusterTime = new Timestamp(bytes.readBigUInt64LE(value))
+    if (name === 'ns' && type === TYPE.string) {
+      namespace = bytes.toString('utf8', value + 4, value + 3 + bytes.readInt32LE(value))
+    }
     const end = value + valueLength(type, bytes, value)
     if ((name === 'firstBatch' || name === 'nextBatch') && type === TYPE.array) batch = bytes.subarray(value, end)
     at = end
   }
   if (id === undefined || batch === undefined) throw malformed('its cursor has no id or no batch')
-  return { id, batch, ...measureBatch(batch), ...(atClusterTime ? { atClusterTime } : {}) }
+  return { id, namespace, batch, ...measureBatch(batch), ...(atClusterTime ? { atClusterTime } : {}) }
 }
 
 /** The bytes of each document of the batch, as views. */

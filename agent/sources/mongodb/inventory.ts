@@ -2,7 +2,9 @@ import type { Db, Document, MongoClient } from 'mongodb'
 import { Binary, BSON } from 'mongodb'
 import { Failure } from '../../core/errors.ts'
 import type { ArchiveMetadata } from './archive/format.ts'
-import { ask, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
+import { extendedJsonOf, fieldsOf } from './archive/write-extended-json.ts'
+import { ask, type Reading } from './operation.ts'
+import { rawList } from './raw-cursor.ts'
 
 /** One collection of the source with all that is needed to make it again. */
 export interface CollectionInfo extends ArchiveMetadata {
@@ -16,6 +18,8 @@ export interface CollectionInfo extends ArchiveMetadata {
   readonly rawData?: boolean
   readonly capped: boolean
 }
+
+const NOTHING = Buffer.of(5, 0, 0, 0, 0)
 
 /** Palette creates it only when there is something to archive. */
 const OPTIONAL_DATABASES: readonly string[] = ['hubble_archivedb']
@@ -51,25 +55,21 @@ export async function chooseDatabases(
  * views are listed one by one, buckets belong to their time series, profiles and the rest are the server's own.
  */
 export async function takeInventory(db: Db, reading: Reading): Promise<CollectionInfo[]> {
-  const found = await listCollections(db, reading)
+  const found = (await rawList(db, { listCollections: 1 }, reading)).map(readListed)
   const names = new Set(found.map(({ name }) => name))
   const collections: CollectionInfo[] = []
-  for (const { name, type, options, info } of found) {
+  for (const { name, type, options, uuid } of found) {
     if (name.startsWith('system.') && name !== 'system.js') continue
     const indexes = type === 'view' ? [] : await listIndexes(db, name, reading)
-    const uuid = uuidOf(info)
     const identity = uuid === undefined ? {} : { uuid }
-    const metadata = BSON.EJSON.stringify(
-      { options, indexes, ...identity, collectionName: name, type },
-      { relaxed: false },
-    )
+    const rest = JSON.stringify({ ...identity, collectionName: name, type }).slice(1)
     const size = type === 'view' ? { sizeBytes: 0 } : await estimateSize(db, name, reading)
-    const rawData = type === 'timeseries' && !names.has(`system.buckets.${name}`)
     collections.push({
-      ...{ database: db.databaseName, collection: name, type, metadata, capped: isCapped(options) },
+      ...{ database: db.databaseName, collection: name, type, capped: isCapped(options) },
+      metadata: `{"options":${extendedJsonOf(options)},"indexes":[${indexes.join(',')}],${rest}`,
       ...identity,
       ...size,
-      ...(rawData ? { rawData } : {}),
+      ...(type === 'timeseries' && !names.has(`system.buckets.${name}`) ? { rawData: true } : {}),
     })
   }
   return collections
@@ -78,27 +78,19 @@ export async function takeInventory(db: Db, reading: Reading): Promise<Collectio
 interface Listed {
   readonly name: string
   readonly type: CollectionInfo['type']
-  readonly options: Document
-  readonly info: unknown
+  /** As bytes: their fields have an order. */
+  readonly options: Uint8Array
+  readonly uuid: string | undefined
 }
 
-async function listCollections(db: Db, { session, signal }: Reading): Promise<Listed[]> {
-  const found: Listed[] = []
-  // Values keep their BSON types, so that options come out of the archive as they went in.
-  const settings = { promoteValues: false, comment: COMMENT, maxTimeMS: QUESTION_MS, session, signal }
-  for await (const one of db.listCollections({}, { ...settings, nameOnly: false })) {
-    found.push({
-      name: String(one.name),
-      type: typeOf(String(one.type)),
-      options: one['options'] ?? {},
-      info: one['info'],
-    })
-  }
-  return found
+function readListed(bytes: Uint8Array): Listed {
+  const { name, type, info } = BSON.deserialize(bytes)
+  const options = [...fieldsOf(bytes)].find((field) => field.name === 'options')?.value
+  return { name: String(name), type: typeOf(String(type)), options: options ?? NOTHING, uuid: uuidOf(info?.uuid) }
 }
 
-function isCapped(options: unknown): boolean {
-  return typeof options === 'object' && options !== null && 'capped' in options && options.capped === true
+function isCapped(options: Uint8Array): boolean {
+  return [...fieldsOf(options)].some(({ name, value }) => name === 'capped' && value[0] === 1)
 }
 
 function typeOf(type: string): CollectionInfo['type'] {
@@ -106,14 +98,12 @@ function typeOf(type: string): CollectionInfo['type'] {
 }
 
 /** Without `ns`, which old servers add, newer ones refuse, and the archive says anyway. */
-async function listIndexes(db: Db, collection: string, { session }: Reading): Promise<Document[]> {
-  const settings = { promoteValues: false, comment: COMMENT, maxTimeMS: QUESTION_MS, session }
-  const indexes = await db.collection(collection).listIndexes(settings).toArray()
-  return indexes.map(({ ns: _, ...index }) => index)
+async function listIndexes(db: Db, collection: string, reading: Reading): Promise<string[]> {
+  const listed = await rawList(db, { listIndexes: collection }, reading)
+  return listed.map((bytes) => extendedJsonOf(bytes, { except: 'ns' }))
 }
 
-function uuidOf(info: unknown): string | undefined {
-  const uuid = typeof info === 'object' && info !== null && 'uuid' in info ? info.uuid : undefined
+function uuidOf(uuid: unknown): string | undefined {
   return uuid instanceof Binary ? Buffer.from(uuid.value()).toString('hex') : undefined
 }
 

@@ -72,6 +72,19 @@ export async function* rawFind(db: Db, collection: string, options: RawFindOptio
   }
 }
 
+/** Everything that a command which answers with a cursor lists, as bytes: `listCollections`, `listIndexes`. */
+export async function rawList(db: Db, body: Document, reading: Reading): Promise<Buffer[]> {
+  const listed: Buffer[] = []
+  const limited = { ...body, maxTimeMS: QUESTION_MS }
+  for (let reply = await command(db, limited, reading); ; ) {
+    for (const document of documentsOf(reply)) listed.push(Buffer.from(document))
+    if (reply.id === 0n) return listed
+    // A list goes on under the name that the first reply gave it.
+    const collection = reply.namespace.slice(db.databaseName.length + 1)
+    reply = await command(db, { getMore: Long.fromBigInt(reply.id), collection }, reading)
+  }
+}
+
 /** The cluster time a snapshot read was made at: proof that the server really gave one. */
 export async function probeSnapshot(db: Db, collection: string, reading: Reading): Promise<Timestamp | undefined> {
   const find = {

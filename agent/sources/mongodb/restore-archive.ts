@@ -1,11 +1,11 @@
 import type { Db, Document, MongoClient } from 'mongodb'
-import { BSON } from 'mongodb'
 import type { MongodbConfig } from '../../config/config.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
 import type { RestoreOptions, RestoreOutcome } from '../source.ts'
 import type { ArchiveMetadata } from './archive/format.ts'
 import { dataCollection } from './archive/format.ts'
 import { parseArchive } from './archive/parser.ts'
+import { readExtendedJson } from './archive/read-extended-json.ts'
 import { mongodbFailure } from './classify.ts'
 import { connect } from './connect.ts'
 import { Inserter } from './inserter.ts'
@@ -62,12 +62,22 @@ function isWanted({ database }: ArchiveMetadata, { databases }: RestoreOptions):
 
 function readPlan(metadata: ArchiveMetadata): CollectionPlan {
   try {
-    const parsed: Document = BSON.EJSON.parse(metadata.metadata === '' ? '{}' : metadata.metadata, { relaxed: false })
-    return { ...metadata, options: parsed['options'] ?? {}, indexes: parsed['indexes'] ?? [] }
+    const parsed = readExtendedJson(metadata.metadata === '' ? '{}' : metadata.metadata)
+    const indexes = parsed.get('indexes')
+    return {
+      ...metadata,
+      options: fieldsIn(parsed.get('options')),
+      indexes: Array.isArray(indexes) ? indexes.map(fieldsIn) : [],
+    }
   } catch (cause) {
     const name = `${metadata.database}.${metadata.collection}`
     throw new Failure(`restoring ${name}: its metadata is not Extended JSON`, { code: 'damaged', cause })
   }
+}
+
+/** The names of options are words, so that an object keeps their order; what is inside stays a map. */
+function fieldsIn(document: unknown): Document {
+  return document instanceof Map ? Object.fromEntries(document) : {}
 }
 
 async function recreate(client: MongoClient, plans: readonly CollectionPlan[], problems: string[]): Promise<void> {
@@ -99,7 +109,8 @@ async function buildIndexes(
   let built = 0
   for (const { database, collection, indexes } of plans) {
     for (const index of indexes.map(buildable)) {
-      if (index['name'] === '_id_') continue
+      // Made with the collection: the index of its ids, or what it is clustered by.
+      if (index['name'] === '_id_' || index['clustered'] === true) continue
       throwIfAborted(signal, 'building indexes')
       try {
         await client.db(database).command({ createIndexes: collection, indexes: [index] })

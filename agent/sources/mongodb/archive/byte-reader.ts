@@ -85,22 +85,34 @@ export class ByteReader {
     return bytes
   }
 
+  /** Chunks are joined once, however many a large document takes. */
   async #need(length: number): Promise<void> {
-    while (this.#buffer.length - this.#at < length) {
-      if (!(await this.#fill())) throw this.damaged('it ends in the middle')
+    const have = this.#buffer.length - this.#at
+    if (have >= length) return
+    const chunks: Uint8Array[] = have > 0 ? [this.#buffer.subarray(this.#at)] : []
+    for (let total = have; total < length; ) {
+      const { value, done } = await this.#chunks.next()
+      if (done) throw this.damaged('it ends in the middle')
+      chunks.push(value)
+      total += value.length
     }
+    this.#passed += this.#at
+    this.#at = 0
+    const [only] = chunks
+    this.#buffer = chunks.length === 1 && only ? viewOf(only) : Buffer.concat(chunks)
   }
 
+  /** Only where everything has been taken. */
   async #fill(): Promise<boolean> {
     const { value, done } = await this.#chunks.next()
     if (done) return false
-    const rest = this.#buffer.subarray(this.#at)
     this.#passed += this.#at
     this.#at = 0
-    this.#buffer =
-      rest.length === 0
-        ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-        : Buffer.concat([rest, value], rest.length + value.length)
+    this.#buffer = viewOf(value)
     return true
   }
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

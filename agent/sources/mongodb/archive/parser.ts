@@ -5,6 +5,7 @@ import { Crc64, formatCrc64 } from './crc64.ts'
 import { DocumentDigest } from './document-digest.ts'
 import type { ArchiveHeader, ArchiveMetadata } from './format.ts'
 import { dataCollection, FORMAT_VERSION, MAGIC } from './format.ts'
+import { plainArchive } from './plain-archive.ts'
 
 /** What an archive says, in its order. `documents` come as runs of whole documents; a run is valid until the next. */
 export type ArchiveEvent =
@@ -39,7 +40,7 @@ interface Open {
  * the place. What was yielded before that must be taken as unproven.
  */
 export async function* parseArchive(body: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEvent> {
-  const reader = new ByteReader(body)
+  const reader = new ByteReader(plainArchive(body))
   try {
     yield* parse(reader)
   } finally {
