@@ -25,6 +25,9 @@ export interface Counted {
   readonly digest: string
 }
 
+/** Far more than the definitions of a database need; a prelude that never ends must not fill the memory. */
+const LARGEST_PRELUDE_BYTES = 64 * 1024 * 1024
+
 interface Open {
   readonly metadata: ArchiveMetadata
   readonly crc: Crc64
@@ -53,9 +56,18 @@ async function* parse(reader: ByteReader): AsyncGenerator<ArchiveEvent> {
   if (Buffer.compare(magic, MAGIC) !== 0) throw reader.damaged('it does not begin like a mongodump archive')
   const header = readHeader(await decoded(reader), reader)
   const metadata: ArchiveMetadata[] = []
-  while (!(await reader.terminator())) metadata.push(readMetadata(await decoded(reader), reader))
+  for (let left = LARGEST_PRELUDE_BYTES; !(await reader.terminator()); ) {
+    const one = readMetadata(await decoded(reader), reader)
+    left -= one.metadata.length
+    if (left < 0) throw reader.damaged(`its prelude is larger than ${LARGEST_PRELUDE_BYTES} bytes`)
+    metadata.push(one)
+  }
   const open = new Map<string, Open>()
-  for (const one of metadata) open.set(namespaceOf(one.database, dataCollection(one.collection, one.type)), opened(one))
+  for (const one of metadata) {
+    const name = namespaceOf(one.database, dataCollection(one.collection, one.type))
+    if (open.has(name)) throw reader.damaged(`its prelude names ${name} twice`)
+    open.set(name, opened(one))
+  }
   yield { type: 'prelude', header, metadata }
   while (!(await reader.atEnd())) {
     const { name, eof, crc } = readNamespace(await decoded(reader), reader)
@@ -69,6 +81,7 @@ async function* parse(reader: ByteReader): AsyncGenerator<ArchiveEvent> {
     }
     while (!(await reader.terminator())) {
       const run = await reader.documents()
+      if (current.metadata.type === 'view') throw reader.damaged(`it holds documents of ${name}, which is a view`)
       current.crc.update(run.bytes)
       current.digest.update(run.bytes)
       current.documents += run.count
