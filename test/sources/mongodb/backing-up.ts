@@ -3,7 +3,7 @@ import { systemClock } from '../../../agent/core/clock.ts'
 import { Secret } from '../../../agent/core/secret.ts'
 import type { MongodbSourceOptions } from '../../../agent/sources/mongodb/mongodb-source.ts'
 import { createMongodbSource } from '../../../agent/sources/mongodb/mongodb-source.ts'
-import type { MongodbFacts, Source, SourceReadOptions } from '../../../agent/sources/source.ts'
+import type { MongodbFacts, RestorableSource, SourceReadOptions } from '../../../agent/sources/source.ts'
 
 export const never = (): AbortSignal => new AbortController().signal
 
@@ -24,7 +24,7 @@ export interface BackedUp {
   readonly warnings: readonly string[]
 }
 
-export function sourceOf(uri: string, options: BackUpOptions = {}): Source<MongodbFacts> {
+export function sourceOf(uri: string, options: BackUpOptions = {}): RestorableSource<MongodbFacts> {
   const {
     caCert,
     databases = ['app'],
