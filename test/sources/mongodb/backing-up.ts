@@ -1,3 +1,4 @@
+import type { MongodbTls } from '../../../agent/config/config.ts'
 import type { Clock } from '../../../agent/core/clock.ts'
 import { systemClock } from '../../../agent/core/clock.ts'
 import { Secret } from '../../../agent/core/secret.ts'
@@ -12,6 +13,7 @@ export interface BackUpOptions extends Partial<Pick<MongodbSourceOptions, 'datab
   readonly extendSnapshotWindow?: number
   readonly clock?: Clock
   readonly caCert?: string
+  readonly tls?: MongodbTls
   readonly signal?: AbortSignal
   readonly receipts?: SourceReadOptions['receipts']
   /** While the first chunk is in hand and the reading has not ended. */
@@ -27,6 +29,7 @@ export interface BackedUp {
 export function sourceOf(uri: string, options: BackUpOptions = {}): RestorableSource<MongodbFacts> {
   const {
     caCert,
+    tls,
     databases = ['app'],
     clock = systemClock,
     withoutSnapshot,
@@ -34,7 +37,7 @@ export function sourceOf(uri: string, options: BackUpOptions = {}): RestorableSo
     extendSnapshotWindow,
   } = options
   return createMongodbSource({
-    mongodb: { uri: new Secret(uri), ...(caCert === undefined ? {} : { caCert }) },
+    mongodb: { uri: new Secret(uri), ...(caCert === undefined ? {} : { caCert }), ...(tls ? { tls } : {}) },
     ...{ databases, clock, toolVersion: '0.0.0-test' },
     ...(withoutSnapshot === undefined ? {} : { withoutSnapshot }),
     ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
