@@ -38,6 +38,7 @@ export function openSources(
     namespace: palette.namespace,
     kubernetes: palette.kubernetes,
     clock: settings.clock,
+    inClear: !policy.encryption && !policy.allowCleartext,
     ...(mode === 'always' ? { namespaces: policy.namespaces ?? 'default' } : {}),
   })
   return [mongodb, kubernetes]

@@ -7,6 +7,7 @@ import { askAgentForPlan } from './ask-agent.ts'
 import { requireConfig } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import { Explained, printJson } from './outcome.ts'
+import { formatInstallation, lookAtInstallation } from './plan-installation.ts'
 import { explainPlan } from './plan-notes.ts'
 
 export interface PlanCommand extends CommonOptions {
@@ -14,6 +15,8 @@ export interface PlanCommand extends CommonOptions {
   readonly from?: string
   /** Address of the running agent, which knows what is in force; without this and `from` everything is new. */
   readonly agent?: string
+  /** Ask the cluster for what the file leaves out. */
+  readonly discover?: boolean
   /** Bearer token for the agent. */
   readonly tokenFile?: string
 }
@@ -25,9 +28,13 @@ export async function planCommand(options: PlanCommand, context: CommandContext)
   const before =
     options.from === undefined ? undefined : await requireConfig({ ...options, config: options.from }, context)
   const plan = planChanges(before, after)
-  if (options.json) printJson(plan, context)
-  else context.stdout.write(explainPlan(plan, before, after, { now: context.clock.now() }))
-  return 0
+  const installation = options.discover ? await lookAtInstallation(after, context) : undefined
+  if (options.json) printJson({ ...plan, ...(installation ? { installation } : {}) }, context)
+  else {
+    context.stdout.write(explainPlan(plan, before, after, { now: context.clock.now() }))
+    if (installation) context.stdout.write(formatInstallation(installation))
+  }
+  return installation && installation.problems.length > 0 ? 3 : 0
 }
 
 /** The agent reads the text with its own environment and its own secret files. */

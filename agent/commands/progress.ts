@@ -37,6 +37,9 @@ export function progressPrinter({ stderr, clock }: CommandContext): (event: RunE
       case 'source.read':
         if (event.consistency === 'none') line(`Warning: the data is not of one instant: ${event.reason}`)
         return
+      case 'installation.found':
+        for (const problem of event.problems) line(`Warning: ${problem}`)
+        return
       case 'run.warning':
         return line(`Warning: ${event.message}`)
       case 'location.stored':

@@ -6,6 +6,7 @@ import type { Writers } from '../backup/writers.ts'
 import { unmanagedWriters } from '../backup/writers.ts'
 import type { Config } from '../config/config.ts'
 import { Failure, toFailure } from '../core/errors.ts'
+import { MINUTE_MS } from '../core/units.ts'
 import type { Location } from '../locations/location.ts'
 import { AgentUpgrades, type UpgradeSetting } from '../palette/agent-upgrades.ts'
 import type { Installation } from '../palette/installation.ts'
@@ -18,6 +19,9 @@ import { formatFieldChange } from '../sources/kubernetes/differences.ts'
 import type { CommandContext } from './context.ts'
 import type { OpenedInstallation } from './open-installation.ts'
 
+/** Palette answers some minutes after its pods are ready, and a cancelled restore must give back all the same. */
+const GIVE_BACK_MS = 6 * MINUTE_MS
+
 /** The writers of the target: those of its namespace where there is a cluster, else nobody's. */
 export function writersOf(config: Config, opened: OpenedInstallation, context: CommandContext): Writers {
   const { client, installation } = opened
@@ -25,6 +29,15 @@ export function writersOf(config: Config, opened: OpenedInstallation, context: C
   if (!client) return unmanagedWriters((text) => stderr.write(`WARNING: ${text}\n`))
   const { namespace } = config.palette
   return new KubernetesWriters({ client, namespace, mongodb: installation.statefulSet ?? 'mongo', clock })
+}
+
+/** What will be stopped, as a line of the plan; rejects where the rights to do it are missing. */
+export async function planStopping(opened: OpenedInstallation, writers: Writers, signal: AbortSignal): Promise<string> {
+  if (!(writers instanceof KubernetesWriters)) return ''
+  const running = await writers.find({ signal })
+  await writers.tryToStop(running, { signal })
+  const names = running.map(({ name, replicas }) => `${name} (${replicas})`).join(', ')
+  return `  stops    ${names || 'nothing'}, in ${opened.installation.namespace}, and starts them afterwards\n`
 }
 
 /** Refuses what must not be restored into this installation; gives what could not be compared. */
@@ -85,18 +98,17 @@ export function formatObjects({ changes }: PlannedObjects): string {
 /** Pauses agent upgrades; resolves with how to give back what was set, once Palette answers again. */
 export async function pauseUpgrades(
   config: Config,
-  { clock, stderr }: CommandContext,
-  signal: AbortSignal,
-): Promise<() => Promise<void>> {
+  { clock, stderr, signal }: CommandContext,
+): Promise<(() => Promise<void>) | undefined> {
   const { api } = config.palette
-  if (!api) return async () => undefined
+  if (!api) return undefined
   const upgrades = new AgentUpgrades(api, clock)
   const before: UpgradeSetting = await upgrades.read(signal)
   if (before === 'unlock') await upgrades.set('lock', signal)
   return async () => {
     try {
       // The restored database brought the setting of its own time with it.
-      await upgrades.set(before, signal)
+      await upgrades.set(before, AbortSignal.timeout(GIVE_BACK_MS))
     } catch (thrown) {
       const { message, hint } = toFailure(thrown)
       stderr.write(`Warning: ${message}; set "Pause Agent Upgrades" in the tenant settings by hand. ${hint ?? ''}\n`)

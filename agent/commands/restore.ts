@@ -27,6 +27,7 @@ import {
   type ObjectsRequest,
   pauseUpgrades,
   planObjectsOf,
+  planStopping,
   writersOf,
 } from './restore-installation.ts'
 import { whilePaletteIsStopped } from './stopped-palette.ts'
@@ -64,14 +65,17 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
     ...{ location, manifest: plan.manifest, signal },
     ...identity,
   })
+  const writers = writersOf(config, installed, context)
+  const stops = await planStopping(installed, writers, signal)
   if (!options.json) {
-    stderr.write(formatPlan(plan, location.name, options))
+    stderr.write(`${formatPlan(plan, location.name, options)}${stops}`)
     if (objects) stderr.write(formatObjects(objects))
     for (const warning of warnings) stderr.write(`Warning: ${warning}\n`)
   }
   if (options.dryRun) {
     const { manifest: _, ...facts } = plan
-    if (options.json) printJson({ dryRun: true, backupId: backup.backupId, location: location.name, ...facts }, context)
+    const about = { backupId: backup.backupId, location: location.name, warnings, objects: objects?.changes ?? [] }
+    if (options.json) printJson({ dryRun: true, ...about, ...facts }, context)
     return 0
   }
   const hold = {
@@ -89,16 +93,16 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
     await proveBeforeRestore(location, clusterName, backup, ARTIFACT_FORMATS, restoreOptions)
     if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
     progress({ type: 'run.stage', runId: '', stage: 'restoring' })
-    const giveBackUpgrades = target ? undefined : await pauseUpgrades(config, context, signal)
-    const writers = writersOf(config, installed, context)
-    const writerOptions = { signal, onProgress: (text: string) => stderr.write(`${text}\n`) }
-    const restored = await whilePaletteIsStopped(writers, writerOptions, async () => {
+    const stopping = {
+      signal,
+      onProgress: (text: string) => stderr.write(`${text}\n`),
+      ...(target ? {} : { prepare: () => pauseUpgrades(config, context) }),
+    }
+    return await whilePaletteIsStopped(writers, stopping, async () => {
       const result = await restoreBackup(location, clusterName, plan, source, restoreOptions)
       await objects?.apply(signal, (what) => stderr.write(`${what} is as in the backup\n`))
       return result
     })
-    await giveBackUpgrades?.()
-    return restored
   })
   progress({ type: 'run.stage', runId: '', stage: '' })
   if (options.json) printJson({ backupId: backup.backupId, location: location.name, ...outcome }, context)

@@ -59,6 +59,15 @@ export class KubernetesWriters {
     return found
   }
 
+  /** Lets the API server try to stop them: a right that is missing is to be known before anything has been done. */
+  async tryToStop(writers: readonly Writer[], { signal }: WriterOptions): Promise<void> {
+    const { client } = this.#settings
+    for await (const _ of this.#pods(signal)) break
+    for (const writer of writers) {
+      await client.patch(refOf(writer), stopping(writer.kind, writer.replicas), { signal, dryRun: true })
+    }
+  }
+
   /** Resolves when no pod of them is left. */
   async stop(writers: readonly Writer[], options: WriterOptions): Promise<void> {
     const { client } = this.#settings

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -8,17 +8,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgentProcess } from '../support/agent-process.ts'
 import { contentsOf } from '../support/contents.ts'
 import { NAMESPACE, WRITERS } from '../support/kubernetes/palette.ts'
+import { startPaletteApi } from '../support/palette-api.ts'
 import { until } from '../support/until.ts'
 import { PaletteInKubernetes } from './palette-in-kubernetes.ts'
 import { KUBERNETES_PEERS } from './servers/kubernetes.ts'
-import { peersMissing } from './servers/peer.ts'
+import { peerBinary, peersMissing } from './servers/peer.ts'
 
 const run = promisify(execFile)
 const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
 const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
 
 /** Beside Palette in a real control plane, as an operator sees it. The tests build on each other. */
-describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb'))('beside Palette in Kubernetes', () => {
+describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('beside Palette in Kubernetes', () => {
   let palette: PaletteInKubernetes
   let config: string
 
@@ -70,6 +71,21 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb'))('beside Palette i
     expect(found.stdout).not.toContain('swordfish')
     const wrong = await palette.configure('wrong.yaml', { mongodb: {}, namespace: 'jet-system' })
     expect((await palette.command(wrong, ['plan', '--discover'])).stderr).toContain('forbidden')
+  })
+
+  it('reads what Helm itself has written', async () => {
+    const chart = join(palette.folder, 'spectro-mgmt-plane')
+    await mkdir(join(chart, 'templates'), { recursive: true })
+    await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: spectro-mgmt-plane\nversion: 4.9.15\n')
+    await writeFile(join(chart, 'values.yaml'), 'unchanged: 1\n')
+    const helm = (...args: string[]) =>
+      run(peerBinary('helm'), [...args, '--kubeconfig', palette.kubernetes.kubeconfig, '-n', 'default'])
+    await palette.kubernetes.kubectl('delete', 'secret', '-n', 'default', '-l', 'owner=helm')
+    await helm('install', 'hubble', chart, '--set', 'config.env.rootDomain=old.example.com')
+    await helm('upgrade', 'hubble', chart, '--set', 'config.env.rootDomain=palette.example.com')
+    const found = await palette.command(config, ['plan', '--discover'])
+    expect(found.stdout).toContain('spectro-mgmt-plane 4.9.15, revision 2, deployed  (Helm release default/hubble)')
+    expect(found.stdout).toMatch(/root_domain +palette\.example\.com/)
   })
 
   it('backs up MongoDB, Secrets and Helm records; stock tools read them', async () => {
@@ -147,10 +163,19 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb'))('beside Palette i
     await client.db('hubbledb').dropDatabase()
     const lost = { stringData: { 'key.pem': 'lost', other: 'x' } }
     await palette.kubernetes.kubectl('patch', 'secret/configserversecret', '-n', NAMESPACE, '-p', JSON.stringify(lost))
+    await using api = await startPaletteApi()
+    palette.env['PALETTE_API_KEY'] = 'tenant-key'
+    const withApi = await palette.configure('with-api.yaml', {
+      host: api.host,
+      api_key: { $env: 'PALETTE_API_KEY' },
+      ignore_insecure_tls_error: true,
+    })
     const watched = palette.watchReplicas()
-    const restored = await palette.command(config, ['restore', 'latest', '--apply-secrets'], 'RESTORE prod\n')
+    const restored = await palette.command(withApi, ['restore', 'latest', '--apply-secrets'], 'RESTORE prod\n')
     expect(restored, restored.stderr).toMatchObject({ code: 0 })
     watched.stop()
+    const set = (setting: string) => `POST {"spectroComponents":"${setting}"}`
+    expect(api.calls).toEqual(['GET ', set('lock'), set('unlock')])
     for (const [name, replicas] of Object.entries(WRITERS)) {
       const seen = watched.seen.filter((line) => line.startsWith(`${name} `))
       expect(seen, name).toContain(`${name} 0`)
@@ -160,6 +185,7 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb'))('beside Palette i
     expect(await secretKeys()).toEqual(['key.pem', 'salt'])
     expect(restored.stderr).toContain('~ data.key.pem  4 → 16 bytes')
     expect(restored.stderr).toContain('- data.other  1 bytes')
+    expect(restored.stderr).toMatch(/stops .*auth \(2\).* in hubble-system, and starts them afterwards/)
     expect(restored.stderr).toContain('Left to do by hand:')
     expect(restored.stderr).not.toContain('swordfish')
     const mongo = await palette.kubernetes.get('statefulset/mongo', '-n', NAMESPACE)

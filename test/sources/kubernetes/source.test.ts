@@ -109,6 +109,12 @@ describe('the kubernetes source', () => {
     ])
   })
 
+  it('says that Secrets lie in clear where nobody has encrypted them', async () => {
+    await using double = await startKubernetesDouble(paletteObjects())
+    const { warnings } = await backUp(double, { inClear: true })
+    expect(warnings).toEqual([expect.stringContaining('stored unencrypted')])
+  })
+
   it('lists a kind that may not be listed, and Helm records', async () => {
     await using double = await startKubernetesDouble(paletteObjects())
     double.faults.deny({ plural: 'configmaps', verb: 'list', namespace: NAMESPACE })
@@ -164,7 +170,7 @@ interface BackedUp {
 
 async function backUp(
   double: KubernetesDouble,
-  options: Pick<KubernetesSourceOptions, 'namespaces'> = {},
+  options: Pick<KubernetesSourceOptions, 'namespaces' | 'inClear'> = {},
 ): Promise<BackedUp> {
   const access = findAccess({ server: double.url, serviceAccountDirectory: double.directory }, {})
   if (!access) throw new Error('there is no access')
