@@ -1,3 +1,4 @@
+import { certificatesOf } from '../config/certificates.ts'
 import type { Config, PolicyConfig } from '../config/config.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import { formatPath } from '../core/diagnostics.ts'
@@ -198,7 +199,7 @@ export class Agent {
     this.#expectedMs = new Map(
       config.policies.map(({ name, schedule }) => [name, expectedIntervalMs(schedule, { from: now })]),
     )
-    this.#metrics.onApplied(config)
+    this.#metrics.onApplied({ ...config, certificates: certificatesOf(config) })
     this.#scheduler.update(config.policies)
   }
 

@@ -1,5 +1,7 @@
 import type { Registry } from 'prom-client'
+import type { Sample } from './declare.ts'
 import { declareCounter, declareGauge, toSeconds } from './declare.ts'
+import type { ConfigFacts } from './metrics.ts'
 
 export interface ConfigSources {
   readonly version: string
@@ -7,7 +9,7 @@ export interface ConfigSources {
 }
 
 export interface ReloadRecorder {
-  onApplied(digest: string): void
+  onApplied(config: Pick<ConfigFacts, 'digest' | 'certificates'>): void
   /** The file, read again, is what is in force. */
   onUnchanged(): void
   onRefused(): void
@@ -15,6 +17,7 @@ export interface ReloadRecorder {
 
 export function declareConfigMetrics(registry: Registry, { version, now }: ConfigSources): ReloadRecorder {
   let digest: string | undefined
+  let certificates: NonNullable<ConfigFacts['certificates']> = []
   let lastOk = false
   let lastAppliedAt: Date | undefined
   let applied = 0
@@ -46,6 +49,12 @@ export function declareConfigMetrics(registry: Registry, { version, now }: Confi
     read: () => (digest === undefined ? [] : [[{ digest }, 1]]),
   })
   declareGauge(registry, {
+    name: 'certificate_expiry_timestamp_seconds',
+    help: 'When the first certificate expires of those that the attribute of the configuration holds, in seconds since 1970.',
+    labels: ['attribute'],
+    read: () => certificates.map(({ attribute, expiresAt }): Sample => [{ attribute }, toSeconds(expiresAt)]),
+  })
+  declareGauge(registry, {
     name: 'build_info',
     help: 'Always 1; the label is the version of this program.',
     labels: ['version'],
@@ -53,8 +62,9 @@ export function declareConfigMetrics(registry: Registry, { version, now }: Confi
   })
 
   return {
-    onApplied(newDigest) {
-      digest = newDigest
+    onApplied(config) {
+      digest = config.digest
+      certificates = config.certificates ?? []
       lastOk = true
       lastAppliedAt = now()
       applied += 1

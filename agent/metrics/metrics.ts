@@ -32,6 +32,8 @@ export interface ConfigFacts {
   readonly digest: string
   readonly policies: readonly PolicyLocations[]
   readonly locations: readonly { readonly name: string }[]
+  /** Attributes that hold certificates, and when the first of each expires. */
+  readonly certificates?: readonly { readonly attribute: string; readonly expiresAt: Date }[]
 }
 
 export interface Metrics {
@@ -75,7 +77,7 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
       const pairs = [...runs.pairs()].map(([policy, location]) => ({ policy, location }))
       catalogs.keepOnly(pairs)
       upkeep.configure(pairs, locations)
-      reloads.onApplied(config.digest)
+      reloads.onApplied(config)
     },
     onUnchanged: () => reloads.onUnchanged(),
     onRefused: () => reloads.onRefused(),

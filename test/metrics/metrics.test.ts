@@ -435,6 +435,17 @@ describe('a run', () => {
 })
 
 describe('a reload', () => {
+  it('tells when certificates expire, as long as they are in force', async () => {
+    const certificates = [
+      { attribute: 'provider.palette.mongodb.ca_cert', expiresAt: new Date('2027-01-01T00:00:00Z') },
+    ]
+    metrics.onApplied({ ...CONFIG, certificates })
+    const series = 'certificate_expiry_timestamp_seconds{attribute="provider.palette.mongodb.ca_cert"}'
+    expect(await sample(series)).toBe(seconds('2027-01-01T00:00:00Z'))
+    metrics.onApplied(CONFIG)
+    expect(await sample(series)).toBeUndefined()
+  })
+
   it('removes the series of what is gone and keeps the others', async () => {
     tell(started, stored('nas'), stored('offsite'), failed('nas', 'store'), finished('success'))
     const policies = [{ name: 'nightly', backupLocations: ['nas'] }]
