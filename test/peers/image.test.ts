@@ -12,6 +12,7 @@ import { buildImage, runContainer, startContainer } from './servers/container.ts
 import type { FerretDb } from './servers/ferretdb.ts'
 import { startFerretDb } from './servers/ferretdb.ts'
 import { freePort } from './servers/free-port.ts'
+import { CI_VALUES, renderChart } from './servers/helm.ts'
 import { peersMissing } from './servers/peer.ts'
 
 const UID = 65_532
@@ -20,7 +21,7 @@ const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
 let image: string
 let folder: string
 
-describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb'))('the image', () => {
+describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb', 'helm'))('the image', () => {
   beforeAll(async () => {
     image = await buildImage()
     folder = await mkdtemp(join(tmpdir(), 'palette-backup-image-'))
@@ -99,6 +100,19 @@ describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb'))('the image', () =
       const restored = await container.exec('palette-backup', 'restore', 'latest', '--yes')
       expect(restored.code, restored.stderr).toBe(0)
       expect(await contentsOf(ferretdb.uri, DATABASES)).toEqual(original)
+    })
+
+    it('passes `helm test`', async () => {
+      const objects = await renderChart('-f', CI_VALUES['default'] ?? '')
+      const [pod] = objects.filter(({ kind }) => kind === 'Pod')
+      const [entrypoint, ...args]: readonly string[] = Object(pod?.['spec']).containers[0].command
+      const here = args.map((argument) => argument.replace(/^http:\/\/palette-backup:9180/, url))
+      expect(await runContainer({ image, entrypoint: entrypoint ?? '', args: here })).toMatchObject({
+        code: 0,
+        stdout: '200 ok\n',
+      })
+      const elsewhere = args.map((argument) => argument.replace(/^http:.*/, 'http://127.0.0.1:9/readyz'))
+      expect(await runContainer({ image, entrypoint: entrypoint ?? '', args: elsewhere })).toMatchObject({ code: 1 })
     })
 
     it('applies a ConfigMap that the kubelet swaps', async () => {

@@ -99,7 +99,7 @@ kwok() {
 tools=v0.0.0-20250715155915-887641268977
 libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd iproute2 iptables
 libraries libhiredis0.14 libmemcached11 libmemcachedutil2 libpcre2-posix3 libsodium23 python3-pyftpdlib python3-openssl
-for program in vsftpd proftpd pure-ftpd pure-pw promtool; do
+for program in vsftpd proftpd pure-ftpd pure-pw promtool alertmanager libfaketime.so.1; do
   [ -x "$bin/$program" ] || { apt-get update -qq > /dev/null; break; }
 done
 deb vsftpd usr/sbin/vsftpd vsftpd
@@ -108,6 +108,13 @@ deb pure-ftpd usr/sbin/pure-ftpd pure-ftpd pure-ftpd-common
 deb pure-ftpd usr/bin/pure-pw pure-pw
 install -m 755 "$here/pyftpdlib/server.py" "$bin/pyftpdlib"
 deb prometheus usr/bin/promtool promtool
+deb prometheus usr/bin/prometheus prometheus
+deb prometheus-alertmanager usr/bin/prometheus-alertmanager alertmanager
+# Debian's Alertmanager looks for its templates there and nowhere else.
+templates=/usr/share/prometheus/alertmanager
+[ -e "$templates/email.tmpl" ] || install -D -m 644 -t "$templates" "$cache/root$templates"/*.tmpl
+deb libfaketime usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 libfaketime.so.1
+chmod +x "$bin/libfaketime.so.1"
 go_build ferretdb github.com/FerretDB/FerretDB v1.24.2 .
 for tool in mongodump mongorestore bsondump; do
   go_build "$tool" github.com/mongodb/mongo-tools "$tools" "github.com/mongodb/mongo-tools/$tool/main" "-X main.VersionStr=100.12.2"
