@@ -66,6 +66,9 @@ export interface S3CallsOptions {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+// A send buffer of 4 MiB, the most that Linux gives by default, takes 64 seconds at 64 KiB/s.
+const UPLOAD_PATIENCE = 4
+
 /**
  * The requests that Palette's documented IAM policy allows, and no others: GetObject, ListBucket, DeleteObject,
  * PutObject, AbortMultipartUpload, ListMultipartUploadParts. Each is made once; keys are those of the bucket.
@@ -76,6 +79,8 @@ export class S3Calls {
   readonly #checksums = new ChecksumMode()
   readonly #connections: Connections
   readonly #client: S3Client
+  /** With more patience: what the system has taken from us and not yet sent looks like silence. */
+  readonly #uploads: S3Client
   /** Without a limit for silence on the socket: a reader that pauses a download is not the server's fault. */
   readonly #downloads: S3Client
 
@@ -87,13 +92,15 @@ export class S3Calls {
     const ca = config.caCert === undefined ? {} : { caCert: config.caCert }
     this.#connections = createConnections({ ...ca, env, silenceMs })
     this.#client = createClient(config, { checksums, connections: this.#connections })
-    this.#downloads = createClient(config, { checksums, connections: createConnections({ ...ca, env, silenceMs: 0 }) })
+    const patient = (limitMs: number): Connections => createConnections({ ...ca, env, silenceMs: limitMs })
+    this.#uploads = createClient(config, { checksums, connections: patient(silenceMs * UPLOAD_PATIENCE) })
+    this.#downloads = createClient(config, { checksums, connections: patient(0) })
   }
 
   async putObject(key: string, body: Buffer, call: Call): Promise<string | undefined> {
     const input = { ...this.#object(key), ...this.#encryption(), Body: body }
     const { ETag } = await this.#run('s3:PutObject', call, (options) =>
-      this.#client.send(new PutObjectCommand({ ...input }), options),
+      this.#uploads.send(new PutObjectCommand({ ...input }), options),
     )
     return ETag || undefined
   }
@@ -185,7 +192,7 @@ export class S3Calls {
   async uploadPart(key: string, uploadId: string, number: number, body: Buffer, call: Call): Promise<CompletedPart> {
     const input = { ...this.#object(key), UploadId: uploadId, PartNumber: number, Body: body }
     const { ETag, ChecksumCRC32 } = await this.#run('s3:PutObject', call, (options) =>
-      this.#client.send(new UploadPartCommand({ ...input }), options),
+      this.#uploads.send(new UploadPartCommand({ ...input }), options),
     )
     if (!ETag) throw unexpected(call, `to part ${number} without an ETag`)
     return { PartNumber: number, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) }
@@ -243,6 +250,7 @@ export class S3Calls {
 
   close(): void {
     this.#client.destroy()
+    this.#uploads.destroy()
     this.#downloads.destroy()
   }
 
