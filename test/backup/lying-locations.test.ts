@@ -5,7 +5,7 @@ import type { RunEvent } from '../../agent/core/events.ts'
 import { testPolicy } from '../runs/test-config.ts'
 import type { Lie } from '../support/s3/lies.ts'
 import { LIES } from '../support/s3/lies.ts'
-import { openS3Double } from '../support/s3/open.ts'
+import { openPatientS3 } from '../support/s3/open.ts'
 import { startS3 } from '../support/s3/server.ts'
 import { fakeSource } from './fake-source.ts'
 
@@ -47,7 +47,7 @@ it('aborts an upload at its end that could not be aborted when it failed', async
 
 async function backUp(s3: Awaited<ReturnType<typeof startS3>>, chunks: number) {
   const events: RunEvent[] = []
-  const location = await openS3Double(s3)
+  const location = await openPatientS3(s3)
   const outcome = await runBackup({
     runId: 'abcdefgh',
     clusterName: 'prod',

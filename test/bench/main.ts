@@ -8,6 +8,7 @@ import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
+import { benchS3 } from './s3-location.ts'
 
 /**
  * Side by side in one run: our backup to MinIO, read-back included, against the two pipelines people build by hand.
@@ -67,6 +68,7 @@ for (let round = 0; round < Number(values.rounds); round += 1) {
     )
   }
 }
+const s3 = await benchS3({ minio, folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
 const idle = await idleAgent()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
 const ratios = {
@@ -74,6 +76,7 @@ const ratios = {
   backup_vs_zstd_pipeline: round(wall('ours') / wall('zstd')),
   run_peak_rss_mib: round(Math.max(...usages.ours.flatMap(({ peakMib }) => Object.values(peakMib)))),
   agent_idle_rss_mib: round(idle),
+  ...s3,
 }
 console.table(
   Object.fromEntries(

@@ -53,7 +53,9 @@ export function residentMib(pid: number): number {
 function notePeak(pid: number, peaks: Map<number, { name: string; mib: number }>): void {
   try {
     const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
-    if (name !== 'bash') peaks.set(pid, { name, mib: statusMib(pid, 'VmHWM') })
+    // A process that has ended and was not yet waited for has no memory any more.
+    const mib = Math.max(statusMib(pid, 'VmHWM'), peaks.get(pid)?.mib ?? 0)
+    if (name !== 'bash') peaks.set(pid, { name, mib })
   } catch {
     // It ended between the listing and the look.
   }

@@ -149,8 +149,18 @@ describe('a proxy', () => {
     expect(await errorOf(location.list('', { signal }))).toMatchObject({
       code: 'unreachable',
       message: expect.stringContaining('127.0.0.1, port 1'),
+      hint: expect.stringContaining('HTTP_PROXY'),
     })
     await location.close()
+  })
+
+  it('is understood without a scheme, and refused when it is no address, without quoting it', async () => {
+    await using proxy = await startProxy()
+    await roundTrip(await openS3Double(s3, {}, { http_proxy: new URL(proxy.url).host }))
+    expect(proxy.used.length).toBeGreaterThan(0)
+    const error = await errorOf(openS3Double(s3, {}, { HTTP_PROXY: 'ftp://user:swordfish@proxy' }))
+    expect(error).toMatchObject({ code: 'config', message: expect.stringContaining('HTTP_PROXY') })
+    expect(String(error)).not.toContain('swordfish')
   })
 })
 

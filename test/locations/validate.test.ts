@@ -10,7 +10,7 @@ import { validateLocation } from '../../agent/locations/validate.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
 import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
-import { openS3Double } from '../support/s3/open.ts'
+import { openPatientS3 } from '../support/s3/open.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { startS3 } from '../support/s3/server.ts'
 import { errorOf, streamOf } from '../support/streams.ts'
@@ -299,7 +299,7 @@ describe('validateLocation', () => {
 describe('validateLocation on S3', () => {
   it("succeeds with the six actions of Palette's policy", async () => {
     await using s3 = await startS3()
-    const result = await validate(await openS3Double(s3))
+    const result = await validate(await openPatientS3(s3))
     expect(result).toMatchObject({ ok: true })
     expect(s3.objects.size).toBe(0)
   })
@@ -311,7 +311,7 @@ describe('validateLocation on S3', () => {
     ['s3:DeleteObject', 'delete'],
   ])('names %s when it lacks', async (action, step) => {
     await using s3 = await startS3({ allow: PALETTE_ACTIONS.filter((allowed) => allowed !== action) })
-    const { ok, steps } = await validate(await openS3Double(s3))
+    const { ok, steps } = await validate(await openPatientS3(s3))
     expect(ok).toBe(false)
     const failed = steps.find((one) => !one.ok)
     expect(failed).toMatchObject({
@@ -324,7 +324,7 @@ describe('validateLocation on S3', () => {
   it('names every right that lacks, and leaves no more than it must', async () => {
     const allow = ['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts']
     await using s3 = await startS3({ allow })
-    const { steps } = await validate(await openS3Double(s3))
+    const { steps } = await validate(await openPatientS3(s3))
     const failed = steps.filter((step) => !step.ok).map(({ name, failure }) => [name, failure?.code])
     expect(failed).toEqual([
       ['list', 'permission'],
@@ -338,7 +338,7 @@ describe('validateLocation on S3', () => {
   it('names s3:AbortMultipartUpload when it lacks', async () => {
     const allow = PALETTE_ACTIONS.filter((action) => action !== 's3:AbortMultipartUpload')
     await using s3 = await startS3({ allow })
-    const { ok, steps } = await validate(await openS3Double(s3))
+    const { ok, steps } = await validate(await openPatientS3(s3))
     expect(ok).toBe(false)
     expect(steps.find((one) => !one.ok)).toMatchObject({
       name: 'discard an unfinished upload',
@@ -348,7 +348,7 @@ describe('validateLocation on S3', () => {
 
   it('leaves no unfinished upload', async () => {
     await using s3 = await startS3()
-    await validate(await openS3Double(s3))
+    await validate(await openPatientS3(s3))
     expect(s3.count('CreateMultipartUpload')).toBe(2)
     expect(s3.uploads.size).toBe(0)
   })
@@ -356,14 +356,14 @@ describe('validateLocation on S3', () => {
   it('tells of checksums and TLS', async () => {
     const tls = selfSignedCertificate()
     await using s3 = await startS3({ tls })
-    const { steps } = await validate(await openS3Double(s3, { caCert: tls.cert }))
+    const { steps } = await validate(await openPatientS3(s3, { caCert: tls.cert }))
     expect(steps.at(-1)).toMatchObject({
       name: 'about the server',
       ok: true,
       detail: expect.stringMatching(/^checksums go with every upload; TLSv1\.3, certificate of .+ good until \d{4}-/),
     })
     await using old = await startS3({ refuseChecksums: { status: 501, code: 'NotImplemented' } })
-    expect((await validate(await openS3Double(old))).steps.at(-1)?.detail).toContain('the server refuses checksums')
+    expect((await validate(await openPatientS3(old))).steps.at(-1)?.detail).toContain('the server refuses checksums')
   })
 
   it.each([
@@ -372,7 +372,7 @@ describe('validateLocation on S3', () => {
     ['nobody listening', { s3Url: 'http://127.0.0.1:1' }, 'unreachable'],
   ] as const)('explains %s', async (_what, changes, code) => {
     await using s3 = await startS3()
-    const { steps } = await validate(await openS3Double(s3, changes))
+    const { steps } = await validate(await openPatientS3(s3, changes))
     expect(steps).toHaveLength(1)
     expect(steps[0]).toMatchObject({ name: 'write', ok: false, failure: { code } })
   })

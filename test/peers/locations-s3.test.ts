@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import { MIB } from '../../agent/core/units.ts'
 import { openLocation } from '../../agent/locations/open-location.ts'
 import { locationConformance } from '../conformance/location.ts'
-import { openS3Double, s3Config } from '../support/s3/open.ts'
+import { openPatientS3, s3Config } from '../support/s3/open.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
-import { collect, errorOf } from '../support/streams.ts'
+import { collect, errorOf, sliced } from '../support/streams.ts'
 import type { Minio } from './servers/minio.ts'
 import { startMinio } from './servers/minio.ts'
 import { peersMissing } from './servers/peer.ts'
@@ -23,7 +23,7 @@ describe.skipIf(peersMissing('minio', 'mc'))("S3 under Palette's policy", () => 
     const minio = await startMinio()
     const user = await minio.createUser('limited', PALETTE_ACTIONS)
     return {
-      location: await openS3Double(user, { folder: 'prod/palette' }),
+      location: await openPatientS3(user, { folder: 'prod/palette' }),
       cleanUp: async () => await minio[Symbol.asyncDispose](),
       hidden: () => minio.incompleteUploads(),
     }
@@ -55,12 +55,24 @@ describe.skipIf(peersMissing('minio', 'mc'))('MinIO', () => {
     await location.close()
   })
 
+  it('gives a role for the keys of a user', async () => {
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', minio.url)
+    const user = await minio.createUser('assumes', PALETTE_ACTIONS)
+    const arn = 'arn:aws:iam::111122223333:role/palette-backup'
+    const location = await openPatientS3(user, { credentialType: 'sts', arn, externalId: 'prod' })
+    const bytes = randomBytes(9 * MIB)
+    await location.put('assumed', sliced(bytes, MIB), { signal })
+    expect((await collect(location.get('assumed', { signal }))).equals(bytes)).toBe(true)
+    vi.unstubAllEnvs()
+    await location.close()
+  })
+
   it('lists 12,000 keys whole', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'palette-backup-many-'))
     const names = await writeMany(folder)
     await minio.mc('cp', '--quiet', '--recursive', `${folder}/`, `peer/${minio.bucket}/many/`)
     await rm(folder, { recursive: true })
-    const location = await openS3Double(await minio.createUser('lists', PALETTE_ACTIONS))
+    const location = await openPatientS3(await minio.createUser('lists', PALETTE_ACTIONS))
     expect((await location.list('many/', { signal })).map(({ key }) => key)).toEqual(names)
     await location.close()
   })
@@ -68,7 +80,7 @@ describe.skipIf(peersMissing('minio', 'mc'))('MinIO', () => {
   it.each(PALETTE_ACTIONS)('works without %s as far as it can, and names what it lacks', async (missing) => {
     const name = `lacks-${missing.slice(3).toLowerCase()}`
     const rest = PALETTE_ACTIONS.filter((action) => action !== missing)
-    const location = await openS3Double(await minio.createUser(name, rest))
+    const location = await openPatientS3(await minio.createUser(name, rest))
     const large = randomBytes(9 * MIB)
     async function* failing() {
       yield large
@@ -105,7 +117,7 @@ describe.skipIf(peersMissing('versitygw', 'rclone')).each([
   locationConformance(name, async () => {
     const gateway = await start()
     return {
-      location: await openS3Double(gateway, { folder: 'prod/palette' }),
+      location: await openPatientS3(gateway, { folder: 'prod/palette' }),
       cleanUp: () => gateway.stop(),
       hidden: () => gateway.incompleteUploads(),
     }
@@ -115,7 +127,7 @@ describe.skipIf(peersMissing('versitygw', 'rclone')).each([
     const gateway = await start()
     await mkdir(join(gateway.folder, 'many'))
     const names = await writeMany(join(gateway.folder, 'many'))
-    const location = await openS3Double(gateway)
+    const location = await openPatientS3(gateway)
     expect((await location.list('many/', { signal })).map(({ key }) => key)).toEqual(names)
     await location.close()
     await gateway.stop()

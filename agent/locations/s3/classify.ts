@@ -8,6 +8,8 @@ export interface S3Place {
   readonly actions: string
   /** Encryption at rest is asked for. */
   readonly encrypted?: boolean
+  /** What to check where the server cannot be reached. */
+  readonly unreachableHint?: string
 }
 
 export const ENCRYPTION_HINT = 'Remove server_side_encryption, or have encryption at rest set up on the server.'
@@ -61,7 +63,7 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (isAbort(thrown)) return toFailure(thrown, doing)
   if (thrown instanceof CredentialsUnavailable) return credentialsFailure(thrown, doing, place)
   const network = networkFailure(thrown, doing)
-  if (network) return network
+  if (network) return withHint(network, place.unreachableHint)
   const { name, status, reason } = errorFacts(thrown)
   const fail = (options: Omit<ConstructorParameters<typeof Failure>[1], 'cause'>, text = reason): Failure =>
     new Failure(`${doing}: ${text}`, { ...options, cause: thrown })
@@ -82,7 +84,7 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (name === 'AccessDenied' || status === 401 || status === 403) {
     return fail({
       code: 'permission',
-      hint: `Allow ${place.actions} on the bucket ${place.bucket} and on what is in it.`,
+      hint: `Allow ${place.actions} on the bucket ${place.bucket} and on what is in it, if that is the right bucket.`,
     })
   }
   if (status === 404) return fail({ code: 'not_found' })
@@ -103,6 +105,12 @@ function credentialsFailure({ message, hint, cause }: CredentialsUnavailable, do
   const failure = s3Failure(cause, `${doing}: ${message}`, place)
   if (failure.retryable || failure.code === 'cancelled') return failure
   return new Failure(failure.message, { code: 'auth', hint, cause })
+}
+
+function withHint(failure: Failure, hint: string | undefined): Failure {
+  if (failure.hint !== undefined || hint === undefined) return failure
+  const { code, retryable, cause } = failure
+  return new Failure(failure.message, { code, retryable, cause, hint })
 }
 
 /** The name of the error, which is S3's error code wherever the server sent one. */

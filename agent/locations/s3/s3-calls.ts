@@ -21,7 +21,7 @@ import { ChecksumMode } from './checksum-mode.ts'
 import { httpStatusOf, s3ErrorName, s3Failure } from './classify.ts'
 import { createClient } from './client.ts'
 import type { Connections } from './connections.ts'
-import { createConnections } from './connections.ts'
+import { createConnections, schemeOf, unreachableHint } from './connections.ts'
 
 /** What every call is told: how its failures begin, and when to stop. */
 export interface Call {
@@ -89,10 +89,11 @@ export class S3Calls {
     this.#options = options
     const { silenceMs, env } = options
     const checksums = this.#checksums
+    const scheme = schemeOf(config)
     const ca = config.caCert === undefined ? {} : { caCert: config.caCert }
-    this.#connections = createConnections({ ...ca, env, silenceMs })
+    this.#connections = createConnections({ ...ca, env, scheme, silenceMs })
     this.#client = createClient(config, { checksums, connections: this.#connections })
-    const patient = (limitMs: number): Connections => createConnections({ ...ca, env, silenceMs: limitMs })
+    const patient = (limitMs: number): Connections => createConnections({ ...ca, env, scheme, silenceMs: limitMs })
     this.#uploads = createClient(config, { checksums, connections: patient(silenceMs * UPLOAD_PATIENCE) })
     this.#downloads = createClient(config, { checksums, connections: patient(0) })
   }
@@ -240,7 +241,14 @@ export class S3Calls {
   /** What a call, or the stream that came of it, was rejected with. */
   failureOf(thrown: unknown, doing: string, actions: string): Failure {
     const { bucketName: bucket, region, serverSideEncryption } = this.#config
-    return s3Failure(thrown, doing, { bucket, region, actions, encrypted: serverSideEncryption !== undefined })
+    const encrypted = serverSideEncryption !== undefined
+    return s3Failure(thrown, doing, {
+      bucket,
+      region,
+      actions,
+      encrypted,
+      unreachableHint: unreachableHint(this.#config, this.#connections),
+    })
   }
 
   /** How the server was found to differ, and how it is spoken to. */

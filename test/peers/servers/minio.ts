@@ -62,7 +62,7 @@ export async function startMinio(): Promise<Minio> {
   const mc = async (...args: readonly string[]): Promise<string> => {
     const alias = `http://${ACCESS_KEY}:${SECRET_KEY}@127.0.0.1:${port}`
     const env = { ...process.env, MC_HOST_peer: alias, MC_CONFIG_DIR: join(folder, 'mc') }
-    return (await run(peerBinary('mc'), [...args], { env })).stdout
+    return (await run(peerBinary('mc'), [...args], { env, maxBuffer: 64 * 1024 * 1024 })).stdout
   }
   return {
     url,

@@ -23,12 +23,18 @@ export async function openS3Double(
   return await openS3With({ ...s3Config(server), ...changes }, env)
 }
 
+/** For what is no test of patience: a busy machine is not a silent server. */
+export async function openPatientS3(server: S3Server, changes: Partial<S3LocationConfig> = {}): Promise<Location> {
+  return await openS3With({ ...s3Config(server), ...changes }, {}, 20_000)
+}
+
 export async function openS3With(
   config: S3LocationConfig,
   env: Readonly<Record<string, string>> = {},
+  silenceMs = 500,
 ): Promise<Location> {
   const retry = createRetry({ clock: systemClock, attempts: 3, baseMs: 1 })
-  return await openS3(config, { clock: systemClock, retry, silenceMs: 500, env })
+  return await openS3(config, { clock: systemClock, retry, silenceMs, env })
 }
 
 export function s3Config(server: S3Server): S3LocationConfig {
