@@ -1,9 +1,10 @@
-import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contentsOf } from '../support/contents.ts'
+import { mountAsKubelet } from '../support/kubelet-mount.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
 import { until } from '../support/until.ts'
@@ -67,7 +68,7 @@ describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb', 'helm'))('the imag
       config = join(folder, 'config')
       await mkdir(join(folder, 'backups'))
       await chown(join(folder, 'backups'), UID, UID)
-      await mount(config, configuration(14))
+      await mountAsKubelet(config, { 'palette-backup.yaml': configuration(14) })
       const port = await freePort()
       url = `http://127.0.0.1:${port}`
       container = startContainer({
@@ -119,7 +120,7 @@ describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb', 'helm'))('the imag
       const info = async (): Promise<string | undefined> =>
         /palette_backup_config_info\{digest="(\w+)"/.exec(await (await fetch(`${url}/metrics`)).text())?.[1]
       const before = await info()
-      await mount(config, configuration(21))
+      await mountAsKubelet(config, { 'palette-backup.yaml': configuration(21) })
       await until('the new configuration', 10_000, async () => (await info()) !== before)
     })
 
@@ -128,18 +129,6 @@ describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb', 'helm'))('the imag
     })
   })
 })
-
-/** As the kubelet fills the folder of a ConfigMap: files are links through `..data`, which is swapped whole. */
-async function mount(path: string, text: string): Promise<void> {
-  const data = `..${Date.now()}`
-  await mkdir(join(path, data), { recursive: true })
-  await writeFile(join(path, data, 'palette-backup.yaml'), text)
-  await symlink(data, join(path, '..data_tmp'))
-  await rename(join(path, '..data_tmp'), join(path, '..data'))
-  await symlink('..data/palette-backup.yaml', join(path, 'palette-backup.yaml')).catch((thrown: unknown) => {
-    if (Object(thrown).code !== 'EEXIST') throw thrown
-  })
-}
 
 function configuration(retentionDays: number): string {
   return `version: 1
