@@ -97,7 +97,7 @@ kwok() {
 }
 
 tools=v0.0.0-20250715155915-887641268977
-libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd iproute2 iptables
+libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd iproute2
 libraries libhiredis0.14 libmemcached11 libmemcachedutil2 libpcre2-posix3 libsodium23 python3-pyftpdlib python3-openssl
 for program in vsftpd proftpd pure-ftpd pure-pw promtool alertmanager libfaketime.so.1; do
   [ -x "$bin/$program" ] || { apt-get update -qq > /dev/null; break; }

@@ -2,6 +2,7 @@ import { Failure } from '../../core/errors.ts'
 import type { Retry } from '../retry.ts'
 import type { FtpConnections } from './connections.ts'
 import { sizeOf } from './folders.ts'
+import { MEAGRE } from './transfer.ts'
 
 export interface DownloadCall {
   readonly doing: string
@@ -33,6 +34,7 @@ export async function* download(
     return { iterator, first: await iterator.next() }
   }
   let at = offset
+  let meagre = 0
   let opened = await open(at)
   for (;;) {
     const start = at
@@ -45,6 +47,8 @@ export async function* download(
       return
     } catch (thrown) {
       const failure = failureOf(thrown)
+      meagre = at - start < MEAGRE.bytes ? meagre + 1 : 0
+      if (meagre === MEAGRE.connections) throw failure
       if (!retry || !failure.retryable || at === start || signal.aborted) throw failure
       const again = (): Promise<Opened> => open(at).catch((failed: unknown) => Promise.reject(failureOf(failed)))
       // A server that cannot begin in the middle says so; what broke before says more.

@@ -3,13 +3,16 @@ import type { Socket } from 'node:net'
 import type { Client } from 'basic-ftp'
 import { FTPError } from 'basic-ftp'
 import { Failure } from '../../core/errors.ts'
-import { KIB, SECOND_MS } from '../../core/units.ts'
+import { KIB, MIB, SECOND_MS } from '../../core/units.ts'
 import { abortable, watchSilence } from '../abortable.ts'
 import type { TransferOptions } from './exchange.ts'
 import { Exchange } from './exchange.ts'
 
 // What must leave within the limit for silence: a large chunk on a slow line is no silence.
 const WRITE_BYTES = 256 * KIB
+/** A transfer is not gone on with for ever where so many connections in a row bring less than this each. */
+export const MEAGRE = { bytes: MIB, connections: 20 } as const
+
 /** The whole body went out, but the reply to it was lost: whether it was kept must be found out. */
 export class UnconfirmedError extends Error {
   constructor(cause: unknown) {

@@ -11,14 +11,16 @@ import type { FtpConnections } from './connections.ts'
 import type { UploadCall } from './finish-upload.ts'
 import { finishUpload, settledSize } from './finish-upload.ts'
 import type { RetainedBody } from './retained-body.ts'
-import { UnconfirmedError } from './transfer.ts'
+import { MEAGRE, UnconfirmedError } from './transfer.ts'
 
 /** `<file>.<8 hexadecimal digits>.tmp`: what an unfinished put writes to. */
 export const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/
 
 const CLEAN_UP_MS = 10 * SECOND_MS
-/** Connections in a row that bring nothing. */
-const STALLS = 2
+// Connections in a row that bring nothing. Who hangs may be let go of later: vsftpd lets the next upload of a file wait
+// for a session that died in silence, for five minutes.
+const CUTS = 2
+const HANGS = 5
 
 /** A name for one attempt alone: vsftpd lets a second STOR to a name wait, and later empty the file that was whole. */
 export function temporaryKey(key: string): string {
@@ -66,6 +68,7 @@ class Upload {
   async store(): Promise<boolean> {
     const { clock, signal } = this.#call
     let stalls = 0
+    let meagre = 0
     let brokenBy: unknown
     for (let at = 0; ; ) {
       try {
@@ -87,7 +90,9 @@ class Upload {
           throw thrown
         }
         stalls = kept > at ? 0 : stalls + 1
-        if (stalls === STALLS) throw stalled(thrown, kept)
+        if (stalls >= (isCut(thrown) ? CUTS : HANGS)) throw stalled(thrown, kept)
+        meagre = kept - at < MEAGRE.bytes ? meagre + 1 : 0
+        if (meagre === MEAGRE.connections) throw thrown
         if (stalls > 0) await clock.sleep(stalls * SECOND_MS, { signal })
         at = kept
       }
@@ -132,7 +137,7 @@ function isUnknown(thrown: unknown): boolean {
 function stalled(thrown: unknown, kept: number): unknown {
   if (!isCut(thrown)) return thrown
   const { message } = ftpFailure(thrown, 'last', '')
-  return new Failure(`the server keeps ${kept} bytes and takes no more, ${STALLS + 1} times over; ${message}`, {
+  return new Failure(`the server keeps ${kept} bytes and takes no more, ${CUTS + 1} times over; ${message}`, {
     code: 'no_space',
     hint: 'Its disk, or the quota of the FTP user, is probably full: make room, or shorten retention_period.',
     cause: thrown,
