@@ -62,6 +62,11 @@ function declarePairs(registry: Registry, { runs, catalogs, now }: BackupSources
     '1: the newest complete backup holds all data as it was at one instant. 0: it does not, or none is known.',
     ({ facts }) => (facts?.consistent ? 1 : 0),
   )
+  gauge(
+    'last_backup_complete',
+    '1: the newest backup that the location holds is complete. 0: a source could not give everything for it, or none is known.',
+    ({ newest, newestComplete }) => (newest && newest.getTime() === newestComplete?.getTime() ? 1 : 0),
+  )
   gauge('retained_backups', 'Backups of the policy that the location holds.', ({ backups }) => backups)
   gauge('pinned_backups', 'Of these, how many are pinned: never deleted by retention.', ({ pinned }) => pinned)
   gauge('verified_backups', 'Of these, how many a verification has proven restorable.', ({ verified }) => verified)

@@ -95,6 +95,7 @@ describe('from the start', () => {
           'last_success_age_seconds',
           'last_failure_timestamp_seconds',
           'stored_bytes',
+          'last_backup_complete',
           'retained_backups',
           'oldest_backup_timestamp_seconds',
           'pinned_backups',
@@ -305,8 +306,19 @@ describe('after a restart', () => {
     expect(now.get(`oldest_backup_timestamp_seconds${labels}`)).toBe(seconds('2026-11-21T02:00:00Z'))
     expect(now.get(`catalog_read_timestamp_seconds${labels}`)).toBe(seconds(START))
     expect(now.get('location_up{location="nas"}')).toBe(1)
+    expect(now.get(`last_backup_complete${labels}`)).toBe(0)
     expect(metrics.catalogs.newest('nightly', ['offsite', 'nas'])).toEqual(new Date('2026-11-23T02:00:00Z'))
     expect(metrics.catalogs.newest('weekly', ['nas'])).toBeUndefined()
+  })
+
+  it('the newest backup is known to be complete, or not', async () => {
+    const series = 'last_backup_complete{policy="nightly",location="nas"}'
+    tell(stored('nas', '2026-11-24T02:00:00Z'))
+    expect(await sample(series)).toBe(1)
+    tell(stored('nas', '2026-11-25T02:00:00Z', false))
+    expect(await sample(series)).toBe(0)
+    tell(stored('nas', '2026-11-26T02:00:00Z'))
+    expect(await sample(series)).toBe(1)
   })
 
   it('a location that cannot be read is down, and keeps what was known', async () => {

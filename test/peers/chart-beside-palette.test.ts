@@ -60,6 +60,22 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installe
     expect(agent.pid).toBe(pid)
   })
 
+  it('tells of a backup that lacks a Secret the agent may no longer read', async () => {
+    const complete = 'palette_backup_last_backup_complete{policy="nightly",location="disk"}'
+    await until('the complete backup', 60_000, async () => (await agent.metric(complete)) === 1)
+    const { kubectl } = palette.kubernetes
+    await kubectl('delete', 'rolebinding', 'palette-backup', '-n', NAMESPACE)
+    await until('the right to be gone', 20_000, async () => {
+      return !(await palette.can('get', 'secrets/configserversecret', '-n', NAMESPACE))
+    })
+    await startBackup()
+    await until('the partial backup', 60_000, async () => (await agent.metric(complete)) === 0)
+    await release('upgrade', values(500))
+    await until('the right', 20_000, () => palette.can('get', 'secrets/configserversecret', '-n', NAMESPACE))
+    await startBackup()
+    await until('the next complete backup', 60_000, async () => (await agent.metric(complete)) === 1)
+  })
+
   it('restores only while restore.enabled, with Palette stopped meanwhile', async () => {
     const before = await contentsOf(palette.mongodb.uri, DATABASES)
     expect((await palette.command(configFile, ['restore', 'latest', '--yes'])).code).toBe(1)
@@ -100,6 +116,11 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installe
     expect(left.split('\n').filter((name) => name.includes('palette-backup'))).toEqual([])
     expect(await palette.can('get', 'secrets/configserversecret', '-n', NAMESPACE)).toBe(false)
   })
+
+  async function startBackup(): Promise<void> {
+    const reply = await fetch(`${agent.url}/backups?policy=nightly`, { method: 'POST' })
+    expect(reply.status).toBe(202)
+  }
 
   function target(): string[] {
     return ['--kubeconfig', palette.kubernetes.kubeconfig, '-n', 'palette-backup']

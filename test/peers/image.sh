@@ -46,5 +46,7 @@ if ! has "$debian" || ! has "$node"; then
 fi
 
 name=localhost/palette-backup:test
-build bud --quiet --layers --pull-never --format docker -t "$name" "$project" > /dev/null
+build bud --quiet --pull-never --format docker -t "$name" "$project" > /dev/null
+# The one it replaces.
+build rmi --prune > /dev/null 2>&1 || true
 echo "$name"
