@@ -38,7 +38,6 @@ export function openSources(
     namespace: palette.namespace,
     kubernetes: palette.kubernetes,
     clock: settings.clock,
-    inClear: !policy.encryption && !policy.allowCleartext,
     ...(mode === 'always' ? { namespaces: policy.namespaces ?? 'default' } : {}),
   })
   return [mongodb, kubernetes]

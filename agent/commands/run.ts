@@ -2,7 +2,7 @@ import type { PolicyRef } from '../backup/catalog.ts'
 import { readCatalog, readManifest } from '../backup/catalog.ts'
 import { factsOf } from '../backup/manifest.ts'
 import type { Config } from '../config/config.ts'
-import { Failure, failureData, toFailure } from '../core/errors.ts'
+import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'
 import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
 import { validateLocation } from '../locations/validate.ts'
@@ -99,9 +99,9 @@ async function tellInstallation(runId: string, config: Config, emit: Emit, conte
     const { facts, problems } = opened.installation
     emit({ type: 'installation.found', runId, facts, problems })
   } catch (thrown) {
-    const { code, message, hint } = toFailure(thrown, 'looking at the installation')
-    if (code === 'cancelled') throw thrown
-    emit({ type: 'installation.found', runId, facts: [], problems: [hint ? `${message}. ${hint}` : message] })
+    const failure = toFailure(thrown, 'looking at the installation')
+    if (failure.code === 'cancelled') throw failure
+    emit({ type: 'installation.found', runId, facts: [], problems: [sentenceOf(failure)] })
   }
 }
 

@@ -78,6 +78,12 @@ export function failureData(thrown: unknown): FailureData {
   return { code: failure.code, message: failure.message, ...(failure.hint === undefined ? {} : { hint: failure.hint }) }
 }
 
+/** Message and hint in one line of whole sentences, for where there is no room for two. */
+export function sentenceOf(thrown: unknown): string {
+  const { message, hint } = toFailure(thrown)
+  return hint === undefined ? message : `${message.replace(/\.$/, '')}. ${hint}`
+}
+
 export function isAbort(thrown: unknown): boolean {
   if (thrown instanceof Failure) return thrown.code === 'cancelled'
   return thrown instanceof Error && (thrown.name === 'AbortError' || errnoOf(thrown) === 'ABORT_ERR')

@@ -50,7 +50,9 @@ async function readMounted(directory: string, name: string): Promise<string> {
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
-    throw new Failure(`reading ${path}: ${errnoOf(cause) ?? 'it cannot be read'}`, {
+    const errno = errnoOf(cause)
+    const why = errno === 'ENOENT' ? 'there is no such file' : `it cannot be read (${errno ?? 'unknown'})`
+    throw new Failure(`reading ${path}: ${why}`, {
       code: 'config',
       hint: 'Let the pod mount its ServiceAccount token (automountServiceAccountToken: true), or set provider.palette.kubernetes.service_account_directory.',
       cause,

@@ -1,5 +1,5 @@
 import type { PaletteConfig } from '../config/config.ts'
-import { Failure, toFailure } from '../core/errors.ts'
+import { Failure, sentenceOf, toFailure } from '../core/errors.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { HelmRelease } from '../kubernetes/helm-release.ts'
 import { currentRecord, readHelmRelease } from '../kubernetes/helm-release.ts'
@@ -65,7 +65,7 @@ async function attempt<T>(facts: Facts, find: () => Promise<T | undefined>): Pro
     if (failure.code === 'cancelled') throw failure
     // It has been tried for as long as makes sense: not once more for each question.
     if (failure.code === 'unreachable' || failure.code === 'unavailable') facts.isUnreachable = true
-    facts.problem(`${failure.message}${failure.hint ? ` ${failure.hint}` : ''}`)
+    facts.problem(sentenceOf(failure))
     return undefined
   }
 }
@@ -106,13 +106,21 @@ async function findWorkload(options: DiscoverOptions, facts: Facts): Promise<Mon
     return await findLabelled(options)
   }
   // Without a connection string in the file there is nothing to do without it.
-  const found = palette.mongodb ? await attempt(facts, find) : await find()
+  const found = palette.mongodb ? await attempt(facts, find) : await find().catch(whereRightsEnd)
   if (!found) return undefined
   const workload = readWorkload(found, namespace)
   const from = describeRef({ ...ref, name: found.metadata.name })
   facts.add('mongodb.members', workload.members.join(', '), from)
   facts.add('mongodb.replica_set', workload.replicaSet, from)
   return workload
+}
+
+/** In a namespace that is not Palette's there are no rights either: the file may be wrong, not the Role. */
+function whereRightsEnd(thrown: unknown): never {
+  const { code, message, hint = '' } = toFailure(thrown)
+  if (code !== 'permission') throw thrown
+  const other = 'If Palette is not there, correct provider.palette.namespace.'
+  throw new Failure(message, { code, hint: `${hint} ${other}`, cause: thrown })
 }
 
 /** A right that only an installation with another name needs. */

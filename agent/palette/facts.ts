@@ -12,7 +12,8 @@ export class Facts {
   }
 
   problem(sentence: string): void {
-    this.#problems.push(sentence)
+    // One missing file or right can be met by several questions.
+    if (!this.#problems.includes(sentence)) this.#problems.push(sentence)
   }
 
   get list(): readonly InstallationFact[] {

@@ -144,7 +144,7 @@ describe('access to the Kubernetes API', () => {
     const access = findAccess({ server: 'https://127.0.0.1:1', serviceAccountDirectory: '/nowhere' }, {})
     expect(await errorOf(access?.credentials() ?? Promise.resolve())).toMatchObject({
       code: 'config',
-      message: 'reading /nowhere/token: ENOENT',
+      message: 'reading /nowhere/token: there is no such file',
     })
   })
 

@@ -1,4 +1,4 @@
-import { Failure, toFailure } from '../../core/errors.ts'
+import { Failure, sentenceOf, toFailure } from '../../core/errors.ts'
 import type { KubernetesClient } from '../../kubernetes/client.ts'
 import type { KubernetesObject } from '../../kubernetes/object.ts'
 import { describeRef, resourceName } from '../../kubernetes/object.ts'
@@ -35,11 +35,15 @@ export async function* collectStep(step: Step, gaps: Gaps, options: CollectOptio
   for (const release of step.helmReleases) {
     const labelSelector = `owner=helm,name=${release}`
     const list = client.list(resource, namespace, { signal, labelSelector })
+    const before = gaps.missing.length
     let found = 0
-    for await (const object of guarded(list, `Helm release ${namespace}/${release}`, gaps.missing)) {
+    // One right is for all of them: what refuses one refuses the others.
+    const all = `Helm releases ${step.helmReleases.join(', ')} of namespace ${namespace}`
+    for await (const object of guarded(list, all, gaps.missing)) {
       found += 1
       yield object
     }
+    if (gaps.missing.length > before) break
     if (found === 0) gaps.absent.push(`Helm release ${namespace}/${release}`)
   }
   for (const { name, required } of step.names) {
@@ -91,7 +95,7 @@ async function* guarded<T>(list: AsyncIterable<T>, what: string, gap: Unread[]):
 function putDown(thrown: unknown, what: string, gap: Unread[]): void {
   const failure = toFailure(thrown)
   if (!(failure instanceof Failure) || !LASTING.has(failure.code)) throw thrown
-  gap.push({ what, reason: `${failure.message}${failure.hint === undefined ? '' : ` ${failure.hint}`}` })
+  gap.push({ what, reason: sentenceOf(failure) })
 }
 
 const LASTING: ReadonlySet<string> = new Set(['permission', 'not_found', 'refused', 'unsupported'])

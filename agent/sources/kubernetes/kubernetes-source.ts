@@ -17,8 +17,6 @@ export interface KubernetesSourceOptions {
   /** All objects of these namespaces, too; `default`: those of Palette's chart. Absent: only what a restore needs. */
   readonly namespaces?: readonly string[] | 'default'
   readonly clock: Clock
-  /** The operator has neither encrypted what is stored nor said that it may lie in clear. */
-  readonly inClear?: boolean
 }
 
 /** Reads and proves what a kubernetes source wrote; needs no cluster. */

@@ -17,7 +17,6 @@ export interface ObjectsArtifactOptions {
   readonly steps: readonly Step[]
   readonly gaps: Gaps
   readonly serverVersion: string
-  readonly inClear?: boolean
 }
 
 /** Objects step by step, one file each, and the index at the end. */
@@ -51,13 +50,8 @@ export class ObjectsArtifact implements SourceArtifact<KubernetesFacts> {
   }
 
   warnings(): readonly string[] {
-    const { inClear, gaps } = this.#options
-    const { missing, unread } = gaps
-    return [
-      ...(inClear && this.#counts.toRecord()['Secret'] ? [IN_CLEAR] : []),
-      ...missing.map(({ what, reason }) => `${what} is not in the backup: ${reason}`),
-      ...summarize(unread),
-    ]
+    const { missing, unread } = this.#options.gaps
+    return [...missing.map(({ what, reason }) => `${what} is not in the backup: ${reason}`), ...summarize(unread)]
   }
 
   async *#read(): AsyncGenerator<Uint8Array> {
@@ -103,10 +97,6 @@ export class ObjectsArtifact implements SourceArtifact<KubernetesFacts> {
     yield this.#file(path, { name, chart, chartVersion, revision, values })
   }
 }
-
-const IN_CLEAR =
-  'the Secrets of Palette are stored unencrypted: whoever can read a location can read them. Set encryption with ' +
-  'age_recipients, or allow_cleartext: true'
 
 /** Namespaces that an installation does not have answer as those that may not be read: one sentence for all. */
 function summarize(unread: readonly Unread[]): string[] {

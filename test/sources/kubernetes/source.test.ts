@@ -109,20 +109,13 @@ describe('the kubernetes source', () => {
     ])
   })
 
-  it('says that Secrets lie in clear where nobody has encrypted them', async () => {
-    await using double = await startKubernetesDouble(paletteObjects())
-    const { warnings } = await backUp(double, { inClear: true })
-    expect(warnings).toEqual([expect.stringContaining('stored unencrypted')])
-  })
-
   it('lists a kind that may not be listed, and Helm records', async () => {
     await using double = await startKubernetesDouble(paletteObjects())
     double.faults.deny({ plural: 'configmaps', verb: 'list', namespace: NAMESPACE })
     double.faults.deny({ namespace: 'default' })
     const { facts } = await backUp(double, { namespaces: [NAMESPACE] })
     expect(facts.unread.map(({ what }) => what)).toEqual([
-      'Helm release default/hubble',
-      'Helm release default/image-swap',
+      'Helm releases hubble, image-swap of namespace default',
       'configmaps of namespace hubble-system',
     ])
   })
@@ -170,7 +163,7 @@ interface BackedUp {
 
 async function backUp(
   double: KubernetesDouble,
-  options: Pick<KubernetesSourceOptions, 'namespaces' | 'inClear'> = {},
+  options: Pick<KubernetesSourceOptions, 'namespaces'> = {},
 ): Promise<BackedUp> {
   const access = findAccess({ server: double.url, serviceAccountDirectory: double.directory }, {})
   if (!access) throw new Error('there is no access')
