@@ -10,6 +10,7 @@ import { isWhole } from './describe-artifact.ts'
 import type { InFlightRecord, Owner } from './in-flight.ts'
 import type { Installation } from './manifest.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
+import { keepProofs, type ProveStored, proveStored } from './prove-stored.ts'
 import { prune } from './prune.ts'
 import { storeArtifact } from './store-artifact.ts'
 import { StoreSession } from './store-session.ts'
@@ -23,6 +24,8 @@ export interface BackupOptions {
   /** Why the backup is made, when it is not for the policy's own sake. */
   readonly purpose?: 'safety'
   readonly installation?: Installation
+  /** For a policy that wants more than that what is stored is compared with what was sent. */
+  readonly proving?: ProveStored
   /** Those of the policy; one that cannot even be opened is in `unusable`. */
   readonly locations: readonly Location[]
   readonly unusable?: readonly { readonly name: string; readonly failure: Failure }[]
@@ -83,10 +86,11 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     for (const { message } of missing) warn(message)
     whole = missing.length === 0 && artifacts.every(isWhole)
     emit({ type: 'run.stage', runId, stage: 'verify' })
-    await Promise.all(alive().map((session) => session.readBack(artifacts)))
+    const level = await proveStored(alive, artifacts, options, warn)
     emit({ type: 'run.stage', runId, stage: 'commit' })
     await Promise.all(alive().map((session) => session.commit({ artifacts, warnings, whole })))
     if (alive().length === 0) throw nowhere(sessions)
+    await keepProofs(alive(), level, { backupId, startedAt }, options, warn)
     emit({ type: 'run.stage', runId, stage: 'retention' })
     // Only where a complete backup has just been stored: nothing goes before something better is there.
     const renewed = alive().filter((session) => session.complete)

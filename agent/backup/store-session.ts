@@ -23,6 +23,9 @@ export interface Gathered {
   readonly whole: boolean
 }
 
+/** Rejects when a stored artifact is not what the manifest will say of it. */
+export type Prove = (location: Location, key: string, artifact: ManifestArtifact) => Promise<void>
+
 /** One backup on its way into one location, from the in-flight record to the manifest. */
 export class StoreSession {
   readonly location: Location
@@ -87,12 +90,16 @@ export class StoreSession {
     return sizeBytes
   }
 
-  /** Reads every artifact back whole and compares it with what was sent. */
-  readBack(artifacts: readonly ManifestArtifact[]): Promise<void> {
+  /** Reads every artifact back whole and compares it with what was sent; `prove` does that, and more. */
+  readBack(artifacts: readonly ManifestArtifact[], prove?: Prove): Promise<void> {
     return this.#step('verify', async () => {
       const { clusterName, policy, signal } = this.#options
       for (const artifact of artifacts) {
         const key = artifactKey(clusterName, policy.name, this.#backupId, artifact.file)
+        if (prove) {
+          await prove(this.location, key, artifact)
+          continue
+        }
         const found = await measure(this.location.get(key, { signal }))
         if (found.bytes !== artifact.stored_bytes || found.sha256 !== artifact.stored_sha256) {
           throw new Failure(

@@ -1,15 +1,16 @@
 import { randomBase32 } from '../backup/backup-id.ts'
 import type { BackupOptions, BackupOutcome } from '../backup/run-backup.ts'
 import { runBackup } from '../backup/run-backup.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
 import { failureData, toFailure } from '../core/errors.ts'
 import type { Emit } from '../core/events.ts'
 import type { Installation } from '../palette/installation.ts'
 import { openLocations, reportUsage } from './compose.ts'
 import { requirePolicy } from './configuration.ts'
 import type { CommandContext } from './context.ts'
+import { readIdentity } from './identity.ts'
 import { openInstallation } from './open-installation.ts'
-import { openSources } from './open-sources.ts'
+import { openMongodb, openSources } from './open-sources.ts'
 import { isDead, thisOwner } from './owner.ts'
 import { repeatReading } from './repeat-reading.ts'
 
@@ -59,6 +60,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
     using opened = await openInstallation(config, context)
     const { installation } = opened
     emit({ type: 'installation.found', runId, facts: installation.facts, problems: installation.problems })
+    const proving = await provingOf(config, policy, installation.mongodb, context)
     const run = (withoutSnapshot?: string): Promise<BackupOutcome> =>
       runBackup({
         runId,
@@ -70,6 +72,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
           ...(withoutSnapshot ? { withoutSnapshot } : {}),
         }),
         installation: describeInstallation(installation),
+        ...(proving ? { proving } : {}),
         locations: locations.usable,
         unusable: locations.unusable,
         owner: thisOwner(),
@@ -85,6 +88,17 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
     const result = signal.aborted ? 'cancelled' : 'failed'
     return { result, backupId: '', stored: [], failed: [], warnings: [], sourceBytes: 0, storedBytes: 0, failure }
   }
+}
+
+/** What a policy needs that wants its backups proven further than by comparison. */
+async function provingOf(
+  config: Config,
+  policy: PolicyConfig,
+  mongodb: MongodbConfig,
+  context: CommandContext,
+): Promise<BackupOptions['proving']> {
+  if (policy.verifyAfterBackup === 'content') return undefined
+  return { ...(await readIdentity({}, config, context)), target: openMongodb(policy, mongodb, context) }
 }
 
 /** As the manifest has it. */

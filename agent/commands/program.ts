@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
-import { VERIFY_LEVELS } from '../backup/verify.ts'
+import { VERIFY_LEVELS } from '../backup/prove-artifact.ts'
 import type { Failure } from '../core/errors.ts'
 import type { CommandContext, ExitCode } from './context.ts'
 
@@ -74,6 +74,10 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
   filtered(add('verify', 'prove stored backups by reading them'))
     .argument('[backup]', 'a backup id, latest, or all', 'latest')
     .option('--identity-file <file>', 'age identity that opens encrypted backups')
+    .option(
+      '--to-uri-env <variable>',
+      'for level restore: variable with the connection string of a server to try it on',
+    )
     .addOption(new Option('--level <level>', 'how far to go').choices(VERIFY_LEVELS).default('decode'))
     .action(async (backup, options) => {
       const { verifyCommand } = await import('./verify.ts')
@@ -81,7 +85,10 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     })
   filtered(add('restore', 'put a backup back'))
     .argument('[backup]', 'a backup id, or latest', 'latest')
-    .option('--database <name...>', 'only these databases')
+    .option('--include <pattern...>', 'only these databases or collections: hubbledb.* or hubbledb.users')
+    .option('--rename-database <old=new...>', 'put a database back under another name')
+    .option('--rollback', 'put back what the target held before the last restore')
+    .option('--no-safety-backup', 'do not back the target up first')
     .option('--identity-file <file>', 'age identity that opens encrypted backups')
     .option('--to-uri-env <variable>', 'environment variable with the connection string of another target')
     .option('--apply-secrets', 'put back the Secrets that Palette cannot do without, after the databases')

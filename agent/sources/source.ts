@@ -104,8 +104,39 @@ export interface SourceReadOptions extends ReadOptions {
 }
 
 export interface RestoreOptions extends ReadOptions {
-  /** Databases of the artifact to put back; each is dropped first. Default: all. */
-  readonly databases?: readonly string[]
+  /**
+   * The database that each collection goes into, by `database.collection` of the artifact. What is not named is left
+   * out. Default: everything but the server's own databases, where it was.
+   */
+  readonly into?: ReadonlyMap<string, string>
+  /** Databases of the target that are dropped first. In others only what is put back is. Default: all that is gone into. */
+  readonly drop?: readonly string[]
+}
+
+/** A collection of the target. */
+export interface Place {
+  readonly database: string
+  readonly collection: string
+  readonly type: CollectionFacts['type']
+}
+
+export interface PlaceFacts extends Place {
+  readonly documents: number
+  readonly digest: string
+}
+
+/** The server that a backup is put back into, as it is now. */
+export interface TargetFacts {
+  /** `host:port`, without credentials. */
+  readonly host: string
+  readonly serverVersion: string
+  readonly featureCompatibilityVersion?: string
+  /** Of the databases that were asked for, those that exist. */
+  readonly databases: readonly { readonly name: string; readonly collections: number; readonly bytes: number }[]
+  /** On the disk of its data, where it tells. */
+  readonly freeBytes?: number
+  /** Actions that the user lacks and a restore needs, as `insert on hubbledb`; undefined where the server does not say. */
+  readonly missingRights?: readonly string[]
 }
 
 export interface RestoreOutcome {
@@ -116,6 +147,8 @@ export interface RestoreOutcome {
   readonly indexes: number
   /** What could not be put back although the documents are there, such as an index the server refuses. */
   readonly problems: readonly string[]
+  /** Collections, as `database.collection` of the target, whose documents the server deletes when they are old. */
+  readonly expiring: readonly string[]
 }
 
 /** Something that is read consistently. */
@@ -133,4 +166,9 @@ export interface Source<Facts extends SourceFacts = SourceFacts> {
 export interface RestorableSource<Facts extends SourceFacts = SourceFacts> extends Source<Facts> {
   /** Puts the unpacked bytes of one artifact back. The caller has proven the artifact before. */
   restore(body: AsyncIterable<Uint8Array>, options: RestoreOptions): Promise<RestoreOutcome>
+  /** Changes nothing. */
+  look(databases: readonly string[], options: ReadOptions): Promise<TargetFacts>
+  /** Counts and digests of what stands in the target, read from it; of views, that they are there. */
+  digest(places: readonly Place[], options: ReadOptions): Promise<readonly PlaceFacts[]>
+  dropDatabases(names: readonly string[], options: ReadOptions): Promise<void>
 }

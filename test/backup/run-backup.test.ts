@@ -141,6 +141,36 @@ describe('a backup run', () => {
     expect(whole.outcome.result).toBe('success')
   })
 
+  it('proves one copy as far as the policy wants, and writes no manifest over what cannot be proven', async () => {
+    const [s3, nas] = [new MemoryLocation('s3'), new MemoryLocation('nas')]
+    const inspect = async (body: AsyncIterable<Uint8Array>) => {
+      for await (const _ of body);
+      return { source: 'mongodb' as const, collections: [] }
+    }
+    const decoding = { ...policy, verifyAfterBackup: 'decode' } as const
+    const good = await run([s3, nas], { sources: [{ ...fakeSource(), inspect }], policy: decoding, proving: {} })
+    expect(good.outcome).toMatchObject({ result: 'success', warnings: [] })
+    for (const location of [s3, nas]) {
+      const proof = location.objects.get(`prod/nightly/${good.outcome.backupId}.verified.json`)
+      expect(JSON.parse(String(proof))).toMatchObject({ level: 'decode', tool_version: '0.1.0' })
+    }
+    expect(good.events.filter(({ type }) => type === 'backup.verified')).toHaveLength(2)
+
+    const bad = await run([s3, nas], { policy: decoding, proving: {} })
+    expect(bad.outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'verify' }, { stage: 'verify' }] })
+    expect(nas.keys.filter((key) => key.includes(bad.outcome.backupId))).toEqual([])
+
+    const encrypted = {
+      ...decoding,
+      encryption: { ageRecipients: [await identityToRecipient(await generateX25519Identity())] },
+    }
+    const told = await run([nas], { policy: encrypted, proving: {} })
+    expect(told.outcome).toMatchObject({
+      result: 'success',
+      warnings: [expect.stringContaining('there is no identity')],
+    })
+  })
+
   it('stores nothing that is readable where the policy names recipients', async () => {
     const nas = new MemoryLocation('nas')
     const identity = await generateX25519Identity()

@@ -20,6 +20,7 @@ import { openMember } from './open-member.ts'
 import { planReading } from './read-plan.ts'
 import { openSession } from './reading-session.ts'
 import { restoreArchive } from './restore-archive.ts'
+import { digestTarget, dropDatabases, lookAtTarget } from './target.ts'
 
 export interface MongodbSourceOptions {
   readonly mongodb: MongodbConfig
@@ -45,6 +46,9 @@ export function createMongodbSource(options: MongodbSourceOptions): RestorableSo
     release: (receipt, readOptions) => release(options.mongodb, receipt, readOptions),
     restore: (body, restoreOptions) => restoreArchive(options.mongodb, body, restoreOptions),
     inspect: (body, readOptions) => inspectArchive(body, readOptions),
+    look: (databases, readOptions) => lookAtTarget(options.mongodb, databases, readOptions, options.clock),
+    digest: (places, readOptions) => digestTarget(options.mongodb, places, readOptions, options.clock),
+    dropDatabases: (names, readOptions) => dropDatabases(options.mongodb, names, readOptions),
   }
 }
 

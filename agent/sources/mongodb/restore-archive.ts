@@ -1,4 +1,5 @@
 import type { Db, Document, MongoClient } from 'mongodb'
+import { MongoServerError } from 'mongodb'
 import type { MongodbConfig } from '../../config/config.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
 import type { RestoreOptions, RestoreOutcome } from '../source.ts'
@@ -10,6 +11,11 @@ import { mongodbFailure } from './classify.ts'
 import { connect } from './connect.ts'
 import { Inserter } from './inserter.ts'
 
+const MAJORITY = { writeConcern: { w: 'majority' } }
+/** MongoDB manual, "Error Codes". */
+const NAMESPACE_NOT_FOUND = 26
+const SIDE_BY_SIDE = 4
+
 /** What `metadata` of an archive holds, its values typed as BSON. */
 interface CollectionPlan extends ArchiveMetadata {
   readonly options: Document
@@ -17,8 +23,8 @@ interface CollectionPlan extends ArchiveMetadata {
 }
 
 /**
- * Puts the databases of an archive back: each is dropped, its collections created with their options, the documents
- * inserted as the bytes they were, then the indexes built, then the views created.
+ * Puts collections of an archive back: what stands in their place is dropped, they are created with their options, the
+ * documents inserted as the bytes they were, then the indexes built, then the views created.
  */
 export async function restoreArchive(
   mongodb: MongodbConfig,
@@ -34,15 +40,20 @@ export async function restoreArchive(
     for await (const event of parseArchive(body)) {
       throwIfAborted(options.signal, 'restoring the archive')
       if (event.type === 'prelude') {
-        plans.push(...event.metadata.filter((metadata) => isWanted(metadata, options)).map(readPlan))
-        await recreate(client, plans, problems)
-      } else if (event.type === 'documents' && isWanted(event.metadata, options)) {
-        const { database, collection, type } = event.metadata
-        await inserter.add(database, dataCollection(collection, type), event.bytes)
-      } else if (event.type === 'end' && isWanted(event.metadata, options)) {
-        const { database, collection, type } = event.metadata
-        await inserter.flush(database, dataCollection(collection, type))
+        for (const metadata of event.metadata) {
+          const database = targetOf(metadata, options)
+          if (database !== undefined) plans.push({ ...readPlan(metadata), database })
+        }
+        await makeRoom(client, plans, options)
+        await create(client, plans, problems)
+        continue
       }
+      const { collection, type } = event.metadata
+      const database = targetOf(event.metadata, options)
+      if (database === undefined) continue
+      const stored = dataCollection(collection, type)
+      if (event.type === 'documents') await inserter.add(database, stored, event.bytes)
+      else await inserter.flush(database, stored)
     }
     await inserter.finish()
   } catch (thrown) {
@@ -53,11 +64,18 @@ export async function restoreArchive(
   const indexes = await buildIndexes(client, plans, problems, options.signal)
   await createViews(client, plans, problems)
   const databases = [...new Set(plans.map((plan) => plan.database))]
-  return { databases, collections: plans.length, indexes, problems, ...inserter.counted() }
+  const expiring = plans.filter(expires).map(({ database, collection }) => `${database}.${collection}`)
+  return { databases, collections: plans.length, indexes, problems, expiring, ...inserter.counted() }
 }
 
-function isWanted({ database }: ArchiveMetadata, { databases }: RestoreOptions): boolean {
-  return databases === undefined || databases.includes(database)
+function expires({ options, indexes }: CollectionPlan): boolean {
+  return [options, ...indexes].some((one) => one['expireAfterSeconds'] !== undefined)
+}
+
+/** The database that a collection goes into; undefined for one that is left out. Never one of the server's own. */
+function targetOf({ database, collection }: ArchiveMetadata, { into }: RestoreOptions): string | undefined {
+  const target = into ? into.get(`${database}.${collection}`) : database
+  return target === undefined || ['admin', 'config', 'local'].includes(target) ? undefined : target
 }
 
 function readPlan(metadata: ArchiveMetadata): CollectionPlan {
@@ -80,17 +98,31 @@ function fieldsIn(document: unknown): Document {
   return document instanceof Map ? Object.fromEntries(document) : {}
 }
 
-async function recreate(client: MongoClient, plans: readonly CollectionPlan[], problems: string[]): Promise<void> {
-  for (const database of new Set(plans.map((plan) => plan.database))) {
-    await client.db(database).command({ dropDatabase: 1, writeConcern: { w: 'majority' } })
-  }
-  for (const plan of plans) {
-    if (plan.type !== 'view') await create(client.db(plan.database), plan, problems)
+async function makeRoom(
+  client: MongoClient,
+  plans: readonly CollectionPlan[],
+  { drop = plans.map(({ database }) => database) }: RestoreOptions,
+): Promise<void> {
+  const whole = new Set(drop)
+  for (const database of whole) await client.db(database).command({ dropDatabase: 1, ...MAJORITY })
+  for (const { database, collection } of plans) {
+    if (whole.has(database)) continue
+    await client
+      .db(database)
+      .command({ drop: collection, ...MAJORITY })
+      .catch((thrown: unknown) => {
+        if (!(thrown instanceof MongoServerError) || thrown.code !== NAMESPACE_NOT_FOUND) throw thrown
+      })
   }
 }
 
+async function create(client: MongoClient, plans: readonly CollectionPlan[], problems: string[]): Promise<void> {
+  const collections = plans.filter(({ type }) => type !== 'view')
+  await sideBySide(collections, (plan) => createOne(client.db(plan.database), plan, problems))
+}
+
 /** Where the server refuses the options, the documents still matter more: the collection is made without them. */
-async function create(db: Db, { collection, options }: CollectionPlan, problems: string[]): Promise<void> {
+async function createOne(db: Db, { collection, options }: CollectionPlan, problems: string[]): Promise<void> {
   try {
     await db.command({ create: collection, ...options })
   } catch (thrown) {
@@ -107,20 +139,48 @@ async function buildIndexes(
   signal: AbortSignal,
 ): Promise<number> {
   let built = 0
-  for (const { database, collection, indexes } of plans) {
-    for (const index of indexes.map(buildable)) {
-      // Made with the collection: the index of its ids, or what it is clustered by.
-      if (index['name'] === '_id_' || index['clustered'] === true) continue
+  await sideBySide(plans, async ({ database, collection, indexes }) => {
+    // Made with the collection: the index of its ids, or what it is clustered by.
+    const wanted = indexes.map(buildable).filter((index) => index['name'] !== '_id_' && index['clustered'] !== true)
+    if (wanted.length === 0) return
+    throwIfAborted(signal, 'building indexes')
+    const build = (some: readonly Document[]): Promise<Document> =>
+      client.db(database).command({ createIndexes: collection, indexes: some, ...MAJORITY })
+    try {
+      // In one command the server reads the collection once for all of them.
+      await build(wanted)
+      built += wanted.length
+      return
+    } catch {
       throwIfAborted(signal, 'building indexes')
+    }
+    for (const index of wanted) {
       try {
-        await client.db(database).command({ createIndexes: collection, indexes: [index] })
+        await build([index])
         built += 1
       } catch (thrown) {
+        throwIfAborted(signal, 'building indexes')
         problems.push(mongodbFailure(thrown, `building index ${index['name']} of ${database}.${collection}`).message)
       }
     }
-  }
+  })
   return built
+}
+
+/** Runs the task on a few of the items at a time; rejects with the first failure once all that began have ended. */
+async function sideBySide<T>(items: readonly T[], task: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  let failed = false
+  const worker = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined && !failed; item = waiting.shift()) {
+      await task(item).catch((thrown: unknown) => {
+        failed = true
+        throw thrown
+      })
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, worker))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
 }
 
 /** Without what every server fills in by itself and some refuse: the namespace, and the version where it is today's. */
@@ -135,7 +195,7 @@ async function createViews(client: MongoClient, plans: readonly CollectionPlan[]
     const failed: { plan: CollectionPlan; why: string }[] = []
     for (const plan of waiting) {
       try {
-        await client.db(plan.database).command({ create: plan.collection, ...plan.options })
+        await client.db(plan.database).command({ create: plan.collection, ...plan.options, ...MAJORITY })
       } catch (thrown) {
         failed.push({ plan, why: mongodbFailure(thrown, `creating view ${plan.database}.${plan.collection}`).message })
       }

@@ -1,0 +1,171 @@
+import { Failure } from '../core/errors.ts'
+import type { Location } from '../locations/location.ts'
+import { Measure } from '../pack/measure.ts'
+import type { CollectionFacts, Inspection, ReadOptions, RestorableSource, Source } from '../sources/source.ts'
+import { compareTarget } from './compare-target.ts'
+import type { ManifestArtifact, MongodbManifestArtifact } from './manifest-artifact.ts'
+import { compareStored, inArtifact, openArtifact, type UnpackOptions } from './unpack.ts'
+
+/**
+ * What a verification proves, each with all before it:
+ * - `stored`   every artifact is there with its size
+ * - `content`  its bytes are those that were written: read back whole, SHA-256
+ * - `decode`   it unpacks, and holds every document it should: zstd and archive checksums, counts and digests
+ * - `restore`  a server takes it: put into databases of other names, read back from there, dropped again
+ */
+export const VERIFY_LEVELS = ['stored', 'content', 'decode', 'restore'] as const
+export type VerifyLevel = (typeof VERIFY_LEVELS)[number]
+
+/** Time for dropping scratch databases. */
+const DROP_MS = 60_000
+
+export interface ProveOptions extends UnpackOptions {
+  /** Those that know the format of the artifacts. */
+  readonly sources: readonly Pick<Source, 'name' | 'inspect'>[]
+  /** For the level `restore`: a server, and what the names of databases there begin with that nobody else uses. */
+  readonly scratch?: { readonly source: RestorableSource; readonly prefix: string }
+}
+
+/** Proves one level of one artifact, and not those before it; rejects with what is wrong. */
+export async function proveArtifact(
+  level: VerifyLevel,
+  location: Location,
+  key: string,
+  artifact: ManifestArtifact,
+  options: ProveOptions,
+): Promise<void> {
+  switch (level) {
+    case 'stored':
+      return await checkStored(location, key, artifact, options)
+    case 'content':
+      return await checkContent(location, key, artifact, options)
+    case 'decode':
+      return await checkDecode(location, key, artifact, options)
+    case 'restore':
+      // Objects of a cluster have no place where they could be tried without changing it.
+      if (artifact.source !== 'mongodb') return await checkDecode(location, key, artifact, options)
+      return await checkRestore(location, key, artifact, options)
+  }
+}
+
+async function checkStored(
+  location: Location,
+  key: string,
+  artifact: ManifestArtifact,
+  options: ReadOptions,
+): Promise<void> {
+  const entry = await location.stat(key, options)
+  if (!entry) throw new Failure(`${key} in ${location.name} is missing`, { code: 'damaged' })
+  if (entry.sizeBytes === artifact.stored_bytes) return
+  throw new Failure(
+    `${key} in ${location.name} has ${entry.sizeBytes} bytes, its manifest says ${artifact.stored_bytes}`,
+    { code: 'damaged' },
+  )
+}
+
+async function checkContent(
+  location: Location,
+  key: string,
+  artifact: ManifestArtifact,
+  options: ReadOptions,
+): Promise<void> {
+  const stored = new Measure()
+  for await (const _ of stored.through(location.get(key, options)));
+  compareStored(`${key} in ${location.name}`, stored.result(), artifact)
+}
+
+async function checkDecode(
+  location: Location,
+  key: string,
+  artifact: ManifestArtifact,
+  options: ProveOptions,
+): Promise<void> {
+  const where = `${key} in ${location.name}`
+  const unpacked = openArtifact(location, key, artifact, options)
+  const source = options.sources.find(({ name }) => name === artifact.source)
+  if (!source) {
+    throw new Failure(`${where} is of the source ${artifact.source}, which the configuration does not name`, {
+      code: 'config',
+      hint: 'Verify it up to the level content, or with the configuration it was made with.',
+    })
+  }
+  const found = await source.inspect(unpacked.body, options).catch((thrown: unknown) => {
+    throw inArtifact(where, thrown)
+  })
+  unpacked.prove()
+  compareFound(where, found, artifact)
+}
+
+async function checkRestore(
+  location: Location,
+  key: string,
+  artifact: MongodbManifestArtifact,
+  options: ProveOptions,
+): Promise<void> {
+  const where = `${key} in ${location.name}`
+  const { scratch } = options
+  if (!scratch) throw new Failure(`${where}: there is no server to restore it into`, { code: 'config' })
+  const { source, prefix } = scratch
+  const { databases, collections } = artifact.mongodb
+  const scratchOf = new Map(databases.map((name, index) => [name, `${prefix}_${index}`]))
+  const selected = collections.map((from) => ({
+    from,
+    place: { ...from, database: scratchOf.get(from.database) ?? `${prefix}_x` },
+  }))
+  const into = new Map(selected.map(({ from, place }) => [`${from.database}.${from.collection}`, place.database]))
+  const drop = [...scratchOf.values()]
+  const unpacked = openArtifact(location, key, artifact, options)
+  try {
+    const { expiring, problems } = await source.restore(unpacked.body, { ...options, into, drop })
+    unpacked.prove()
+    if (problems.length > 0) throw new Failure(`${where}: ${problems.join('; ')}`, { code: 'damaged' })
+    const places = selected.map(({ place }) => place)
+    compareTarget(where, selected, await source.digest(places, options), expiring)
+  } catch (thrown) {
+    throw inArtifact(where, thrown)
+  } finally {
+    // Dropped although the run was cancelled; what a crash leaves is dropped by the next verification, by its name.
+    await source.dropDatabases(drop, { signal: AbortSignal.timeout(DROP_MS) }).catch(() => undefined)
+  }
+}
+
+function compareFound(where: string, found: Inspection, artifact: ManifestArtifact): void {
+  if (found.source === 'mongodb' && artifact.source === 'mongodb') {
+    compareCollections(where, found.collections, artifact.mongodb.collections)
+  } else if (found.source === 'kubernetes' && artifact.source === 'kubernetes') {
+    compareObjects(where, found.objects, artifact.kubernetes.objects)
+  } else {
+    throw new Failure(`${where} holds what ${found.source} gives, its manifest says ${artifact.source}`, {
+      code: 'damaged',
+    })
+  }
+}
+
+function compareObjects(
+  where: string,
+  found: Readonly<Record<string, number>>,
+  expected: Readonly<Record<string, number>>,
+): void {
+  for (const kind of new Set([...Object.keys(found), ...Object.keys(expected)])) {
+    if (found[kind] === expected[kind]) continue
+    throw new Failure(`${where} holds ${found[kind] ?? 'no'} ${kind}, its manifest says ${expected[kind] ?? 'none'}`, {
+      code: 'damaged',
+    })
+  }
+}
+
+function compareCollections(
+  where: string,
+  found: readonly CollectionFacts[],
+  expected: MongodbManifestArtifact['mongodb']['collections'],
+): void {
+  const byName = new Map(found.map((facts) => [`${facts.database}.${facts.collection}`, facts]))
+  for (const { database, collection, documents, crc64, digest } of expected) {
+    const facts = byName.get(`${database}.${collection}`)
+    if (facts?.documents === documents && facts.crc64 === crc64 && facts.digest === (digest ?? facts.digest)) continue
+    throw new Failure(
+      `${where}: ${database}.${collection} holds ${facts?.documents ?? 'no'} documents, its manifest says ${documents}`,
+      { code: 'damaged' },
+    )
+  }
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { Failure, toFailure } from '../core/errors.ts'
+import type { CallOptions, Location } from '../locations/location.ts'
+import { replayable } from '../locations/location.ts'
+import { readSmall } from './catalog.ts'
+import { InFlightRecord, Owner } from './in-flight.ts'
+import { runKey } from './keys.ts'
+
+/** Safety backups lie beside those of policies, under a name that no policy can have. */
+export const SAFETY_POLICY = '.safety'
+
+/**
+ * A restore that has begun to change its target: `<cluster_name>/.restores/<target>.json`. It is there until the target
+ * is proven to be what the backup holds; after a crash it says what must be finished or rolled back.
+ */
+export const UnfinishedRestore = z.strictObject({
+  format_version: z.literal(1),
+  /** Whose record in flight tells whether it still runs. */
+  run_id: z.string(),
+  /** `host:port` of the target. */
+  target: z.string().min(1),
+  backup_id: z.string(),
+  policy: z.string(),
+  databases: z.array(z.string()),
+  stage: z.enum(['restoring', 'comparing']),
+  started_at: z.iso.datetime(),
+  owner: Owner,
+  /** What the target held before; absent where it held nothing, or the operator wanted none. */
+  safety: z.strictObject({ backup_id: z.string(), complete: z.boolean() }).optional(),
+})
+export type UnfinishedRestore = Readonly<z.infer<typeof UnfinishedRestore>>
+
+function restoresPrefix(clusterName: string): string {
+  return `${clusterName}/.restores/`
+}
+
+function restoreKey(clusterName: string, target: string): string {
+  return `${restoresPrefix(clusterName)}${createHash('sha256').update(target).digest('hex').slice(0, 12)}.json`
+}
+
+export async function recordRestore(
+  location: Location,
+  clusterName: string,
+  record: UnfinishedRestore,
+  options: CallOptions,
+): Promise<void> {
+  const body = replayable(Buffer.from(`${JSON.stringify(record, null, 1)}\n`))
+  await location.put(restoreKey(clusterName, record.target), body, options)
+}
+
+export async function forgetRestore(
+  location: Location,
+  clusterName: string,
+  target: string,
+  options: CallOptions,
+): Promise<void> {
+  await location.delete(restoreKey(clusterName, target), options)
+}
+
+/** Restores of an installation that were begun and not finished, as a location has them on record. */
+export async function unfinishedRestores(
+  location: Location,
+  clusterName: string,
+  options: CallOptions,
+): Promise<readonly UnfinishedRestore[]> {
+  const found: UnfinishedRestore[] = []
+  for (const { key } of await location.list(restoresPrefix(clusterName), options)) {
+    if (!key.endsWith('.json')) continue
+    try {
+      found.push(UnfinishedRestore.parse(JSON.parse(Buffer.from(await readSmall(location, key, options)).toString())))
+    } catch (thrown) {
+      const failure = toFailure(thrown)
+      if (failure.code === 'not_found') continue
+      if (failure.code !== 'internal') throw failure
+      throw new Failure(`reading ${key} in ${location.name}: it is no record of a restore`, {
+        code: 'damaged',
+        hint: 'See what it says, finish or roll back that restore, and delete the object.',
+        cause: thrown,
+      })
+    }
+  }
+  return found
+}
+
+/** Whether the process that does it may still be there: its record in flight is, and does not belong to a dead one. */
+export async function isUnderWay(
+  location: Location,
+  clusterName: string,
+  { run_id: runId }: UnfinishedRestore,
+  options: CallOptions & { readonly isDead: (record: InFlightRecord) => boolean },
+): Promise<boolean> {
+  const key = runKey(clusterName, runId)
+  if (!(await location.stat(key, options))) return false
+  const record = InFlightRecord.safeParse(JSON.parse(Buffer.from(await readSmall(location, key, options)).toString()))
+  return !record.success || !options.isDead(record.data)
+}
