@@ -50,6 +50,14 @@ export function networkFailure(thrown: unknown, doing: string): Failure | undefi
       hint: 'Check its dates on the server, and the clock here.',
     })
   }
+  if (code === 'ERR_PROXY_TUNNEL') {
+    const answer = /HTTP\/1\.\d (\d{3}.*)$/.exec(thrown instanceof Error ? thrown.message : '')?.[1]
+    const why = answer === undefined ? '' : ` (${answer})`
+    return new Failure(`${doing}: the proxy does not let it through${why}`, {
+      ...options,
+      hint: 'Check what the proxy allows, and user and password in its address where it demands them.',
+    })
+  }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
     return new Failure(`${doing}: the server does not speak TLS as expected (${code})`, {
       ...options,

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { S3LocationConfig } from '../../agent/config/config.ts'
 import { MIB } from '../../agent/core/units.ts'
@@ -154,6 +155,24 @@ describe('a proxy', () => {
     await location.close()
   })
 
+  it('that refuses is told, without its password', async () => {
+    await using proxy = await startProxy({ refuse: 407 })
+    const address = proxy.url.replace('://', '://user:swordfish@')
+    for (const s3Url of ['https://s3.example.test', 'http://s3.example.test']) {
+      const env = { HTTP_PROXY: address, HTTPS_PROXY: address }
+      const location = await openS3Double(s3, { s3Url }, env)
+      const error = await errorOf(location.list('', { signal }))
+      expect(error).toMatchObject({
+        name: 'Failure',
+        message: expect.stringMatching(/proxy.*/),
+        hint: expect.anything(),
+      })
+      expect(String(error)).toContain('407')
+      expect(inspect(error, { depth: 12 })).not.toContain('swordfish')
+      await location.close()
+    }
+  })
+
   it('is understood without a scheme, and refused when it is no address, without quoting it', async () => {
     await using proxy = await startProxy()
     await roundTrip(await openS3Double(s3, {}, { http_proxy: new URL(proxy.url).host }))
@@ -166,7 +185,7 @@ describe('a proxy', () => {
 
 describe('addresses', () => {
   it('have the bucket in the host name where path style is off', async () => {
-    await using proxy = await startProxy(Number(new URL(s3.url).port))
+    await using proxy = await startProxy({ upstreamPort: Number(new URL(s3.url).port) })
     const config = { s3Url: 'http://s3.example.test', s3ForcePathStyle: false }
     await roundTrip(await openS3Double(s3, config, { HTTP_PROXY: proxy.url }))
     expect(new Set(proxy.used)).toEqual(new Set(['backups.s3.example.test']))

@@ -304,6 +304,20 @@ describe('S3 failures', () => {
     expect((error as Failure).message).toMatch(/^storing key in offsite: /)
   })
 
+  it.each([
+    [400, 'Client sent an HTTP request to an HTTPS server.\n', 'config', 'HTTP 400, an answer that is not of S3'],
+    [404, 'not found', 'not_found', 'HTTP 404, an answer that is not of S3'],
+    [407, '', 'auth', 'HTTP 407, the proxy wants a user and a password'],
+    [418, '<html>portal</html>', 'config', 'HTTP 418'],
+  ] as const)('tell an answer of somebody else: %i %s', async (status, body, code, text) => {
+    s3.fail({ operation: 'ListObjectsV2', effect: { kind: 'refuse', status, code: '', body } })
+    expect(await errorOf(location.list('', live()))).toMatchObject({
+      code,
+      message: `listing everything in offsite: ${text}`,
+      hint: expect.stringContaining('s3_url'),
+    })
+  })
+
   it('carry no secret', async () => {
     s3.fail({ operation: 'PutObject', effect: { kind: 'refuse', status: 403, code: 'AccessDenied' } })
     const error = await errorOf(location.put('key', streamOf(small), live()))

@@ -8,13 +8,20 @@ export interface Proxy extends AsyncDisposable {
   readonly used: string[]
 }
 
+export interface ProxyOptions {
+  /** Whatever host is asked for, go to this port of the loopback address. */
+  readonly upstreamPort?: number
+  /** Let nothing through, and answer with this status. */
+  readonly refuse?: number
+}
+
 /** A forward proxy on a loopback port: CONNECT for https, absolute addresses for http. */
-/** `upstream`: whatever host is asked for, go to this port of the loopback address. */
-export async function startProxy(upstreamPort?: number): Promise<Proxy> {
+export async function startProxy({ upstreamPort, refuse }: ProxyOptions = {}): Promise<Proxy> {
   const used: string[] = []
   const server = createServer((incoming, response) => {
     const target = new URL(incoming.url ?? '')
     used.push(target.host)
+    if (refuse !== undefined) return void response.writeHead(refuse).end()
     const { method, headers } = incoming
     const place = upstreamPort === undefined ? {} : { hostname: '127.0.0.1', port: upstreamPort }
     const outgoing = forward(target, { ...place, method: method ?? 'GET', headers }, (answer) => {
@@ -26,6 +33,7 @@ export async function startProxy(upstreamPort?: number): Promise<Proxy> {
   })
   server.on('connect', ({ url = '' }, socket) => {
     used.push(url)
+    if (refuse !== undefined) return void socket.end(`HTTP/1.1 ${refuse} Refused\r\n\r\n`)
     const [host = '', port = ''] = url.split(':')
     const upstream = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n')

@@ -87,7 +87,9 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
       hint: `Allow ${place.actions} on the bucket ${place.bucket} and on what is in it, if that is the right bucket.`,
     })
   }
-  if (status === 404) return fail({ code: 'not_found' })
+  const elsewhere = place.unreachableHint === undefined ? {} : { hint: place.unreachableHint }
+  if (status === 407) return fail({ code: 'auth', ...elsewhere }, 'HTTP 407, the proxy wants a user and a password')
+  if (status === 404) return fail({ code: 'not_found', ...(name === '' ? elsewhere : {}) })
   if (status === 412) return fail({ code: 'unavailable' }, 'the object was replaced meanwhile')
   if (status === 413)
     return fail({ code: 'unsupported', hint: 'A proxy before the server limits the size of requests.' })
@@ -97,6 +99,8 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (BUSY.has(name) || status === 429 || (status !== undefined && status >= 500)) {
     return fail({ code: 'unavailable', retryable: true })
   }
+  // An answer to a client, but not from S3: a portal, a proxy, a port for TLS that was addressed without.
+  if (name === '' && status !== undefined && status < 500) return fail({ code: 'config', ...elsewhere })
   return fail({ code: 'internal' })
 }
 
@@ -130,7 +134,9 @@ function errorFacts(thrown: unknown): S3ErrorFacts {
       ? Number(metadata.httpStatusCode) || undefined
       : undefined
   const named = thrown.name === 'Error' || thrown.name.startsWith('Unknown') ? '' : thrown.name
-  const text = thrown.message.startsWith('Unknown') || thrown.message === named ? '' : thrown.message
+  const isForeign = thrown.message.includes('Deserialization error')
+  const said = isForeign ? 'an answer that is not of S3' : thrown.message
+  const text = said.startsWith('Unknown') || said === named ? '' : said
   const answered = status === undefined ? [] : [`HTTP ${status}`]
   return { name: named, status, reason: [...answered, named, text].filter((part) => part !== '').join(', ') }
 }
