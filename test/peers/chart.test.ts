@@ -251,14 +251,29 @@ describe.skipIf(peersMissing('helm'))('the chart', () => {
     expect(plain.filter((kind) => /Monitor|Rule|NetworkPolicy/.test(kind))).toEqual([])
   })
 
+  it('is installed by the values that the documentation shows, and its Job fits it', async () => {
+    const page = await readFile(new URL('../../docs/kubernetes.md', import.meta.url), 'utf8')
+    const [values = '', job = ''] = [...page.matchAll(/```yaml\n([^`]*)```/g)].map(([, block]) => block ?? '')
+    const file = join(folder, 'documented.yaml')
+    await writeFile(file, values)
+    const objects = await renderChart('-f', file)
+    expect(objects.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['ServiceMonitor', 'PrometheusRule']))
+    const agent = podOf(objects)
+    const { spec } = parse(job).spec.template as { spec: Pod }
+    for (const { name, ...mount } of spec.containers[0].volumeMounts) {
+      if (name !== 'tmp') expect(agent.containers[0].volumeMounts).toContainEqual(expect.objectContaining(mount))
+    }
+    expect(spec['serviceAccountName']).toBe(agent['serviceAccountName'])
+  })
+
   it('gives the rights that the configuration asks for', async () => {
     const rendered = await renderChart(...DEFAULT)
     const values = parse(Object(of(rendered, 'ConfigMap')['data'])['palette-backup.yaml'])
     Object.assign(values.provider.palette, {
       namespace: 'palette-mgmt',
+      mongodb: { stateful_set: 'mongodb' },
       kubernetes: { optional_secrets: ['tools/token'], helm_releases: ['palette-charts/hubble'] },
     })
-    values.provider.palette.mongodb.stateful_set = 'mongodb'
     values.resource.backup_policy.nightly.include_cluster_resources_mode = 'always'
     const objects = await withConfig(values)
     const rights = new Map(rightsOf(objects, 'palette-backup').map(({ namespace, rules }) => [namespace, rules]))
