@@ -1,6 +1,7 @@
-import { Cron } from 'croner'
 import type { ScheduleConfig } from '../config/config.ts'
 import { DAY_MS, HOUR_MS } from '../core/units.ts'
+import { longestGapMs } from './longest-gap.ts'
+import { parseCron } from './parse-cron.ts'
 
 type IntervalSchedule = Extract<ScheduleConfig, { kind: 'interval' }>
 
@@ -58,9 +59,6 @@ export function countDue(
   return count
 }
 
-/** Due times that are looked through for the longest gap of a cron expression. */
-const GAPS_LOOKED_AT = 1000
-
 /** The longest time in milliseconds that passes between two due times, seen from `from` on. */
 export function expectedIntervalMs(schedule: ScheduleConfig, { from }: { from: Date }): number {
   if (schedule.kind === 'interval') {
@@ -70,13 +68,7 @@ export function expectedIntervalMs(schedule: ScheduleConfig, { from }: { from: D
     const overNight = schedule.intervalDays * DAY_MS - (last - first) * HOUR_MS
     return Math.max(overNight, ...hours.slice(1).map((hour, index) => (hour - (hours[index] ?? hour)) * HOUR_MS))
   }
-  const runs = parseCron(schedule.expression).nextRuns(GAPS_LOOKED_AT, from)
-  return Math.max(0, ...runs.slice(1).map((run, index) => run.getTime() - (runs[index] ?? run).getTime()))
-}
-
-/** Five fields, in UTC. Throws for anything else, and says what is wrong with it. */
-export function parseCron(expression: string): Cron {
-  return new Cron(expression, { timezone: 'UTC', mode: '5-part', paused: true })
+  return longestGapMs(schedule.expression, from)
 }
 
 interface DueDays {

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ScheduleConfig } from '../../agent/config/config.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../agent/core/units.ts'
-import { expectedIntervalMs, missed, nextDue, parseCron, previousDue } from '../../agent/schedule/due.ts'
+import { expectedIntervalMs, missed, nextDue, previousDue } from '../../agent/schedule/due.ts'
+import { parseCron } from '../../agent/schedule/parse-cron.ts'
 
 /** `every 3 at 2,14` or a cron expression. */
 function schedule(text: string): ScheduleConfig {
@@ -133,10 +134,36 @@ describe('expectedIntervalMs', () => {
     ['0 3 * * 1-5', 3 * DAY_MS],
     ['0 8-18 * * 1-5', 62 * HOUR_MS],
     ['0 0 1 * *', 31 * DAY_MS],
+    ['* 9-17 * * 1-5', 2 * DAY_MS + 15 * HOUR_MS + MINUTE_MS],
+    ['5,50 */6 * * *', 5 * HOUR_MS + 15 * MINUTE_MS],
+    ['30 3 * * SUN', 7 * DAY_MS],
+    ['0 0 1 1 *', 366 * DAY_MS],
+    ['15 4 1,15 * *', 17 * DAY_MS],
     ['0 2 30 2 *', 0],
   ])('%s: %d ms', (text, expected) => {
     expect(expectedIntervalMs(schedule(text), { from: utc('2026-11-24 10:00') })).toBe(expected)
   })
+})
+
+it('finds the longest gap of any cron expression as looking at each due time does', () => {
+  const list = (max: number) => fc.uniqueArray(fc.integer({ min: 0, max }), { minLength: 1, maxLength: 3 }).map(String)
+  const part = (max: number) =>
+    fc.oneof(
+      fc.constant('*'),
+      fc.integer({ min: 1, max: 9 }).map((n) => `*/${n}`),
+      list(max),
+    )
+  const week = fc.constantFrom('*', '1-5', '0', '2,4')
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 59 }), part(23), week, (minute, hour, weekday) => {
+      const expression = `${minute} ${hour} * * ${weekday}`
+      const from = utc('2026-11-24 10:00')
+      const runs = parseCron(expression).nextRuns(24 * 9, from)
+      const gaps = runs.slice(1).map((run, index) => run.getTime() - (runs[index]?.getTime() ?? 0))
+      expect(expectedIntervalMs(schedule(expression), { from })).toBe(Math.max(...gaps))
+    }),
+    { numRuns: 60 },
+  )
 })
 
 describe('parseCron', () => {
