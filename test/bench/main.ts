@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
+import { benchConfiguration } from './configuration.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
 import { benchS3 } from './s3-location.ts'
@@ -69,6 +70,7 @@ for (let round = 0; round < Number(values.rounds); round += 1) {
   }
 }
 const s3 = await benchS3({ minio, folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
+const configuring = await benchConfiguration()
 const idle = await idleAgent()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
 const ratios = {
@@ -77,6 +79,7 @@ const ratios = {
   run_peak_rss_mib: round(Math.max(...usages.ours.flatMap(({ peakMib }) => Object.values(peakMib)))),
   agent_idle_rss_mib: round(idle),
   ...s3,
+  ...configuring,
 }
 console.table(
   Object.fromEntries(
