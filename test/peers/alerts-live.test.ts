@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
 import { until } from '../support/until.ts'
+import type { DamagingProxy } from './servers/damaging-proxy.ts'
+import { startDamagingProxy } from './servers/damaging-proxy.ts'
 import type { FerretDb } from './servers/ferretdb.ts'
 import { startFerretDb } from './servers/ferretdb.ts'
 import { freePort } from './servers/free-port.ts'
@@ -27,7 +29,7 @@ function hurried(): string[] {
       .replace(/for: \w+/, 'for: 0s')
       .replace('1.25 *', '0 *')
       .replace('+ 3600', '+ 15')
-      .replace(/(increase\([^[]*)\[1d\]/, '$1[15s]'),
+      .replaceAll(/(increase\([^[]*)\[1d\]/g, '$1[15s]'),
   )
 }
 
@@ -35,6 +37,7 @@ describe.skipIf(peersMissing(...PEERS))('alerts, by causing what they are for', 
   let folder: string
   let ferretdb: FerretDb
   let minio: Minio
+  let proxy: DamagingProxy
   let prometheus: Prometheus
   let agent: AgentProcess
   let port: number
@@ -43,6 +46,7 @@ describe.skipIf(peersMissing(...PEERS))('alerts, by causing what they are for', 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'palette-backup-alerts-'))
     ;[ferretdb, minio, port] = await Promise.all([startFerretDb(), startMinio(), freePort()])
+    proxy = await startDamagingProxy(minio.url)
     const client = new MongoClient(ferretdb.uri)
     await client.db('hubbledb').collection('projects').insertOne({ name: 'one' })
     await client.close()
@@ -57,6 +61,7 @@ describe.skipIf(peersMissing(...PEERS))('alerts, by causing what they are for', 
     await agent?.stop()
     await prometheus?.[Symbol.asyncDispose]()
     await ferretdb.stop()
+    await proxy[Symbol.asyncDispose]()
     await minio[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   })
@@ -84,6 +89,16 @@ describe.skipIf(peersMissing(...PEERS))('alerts, by causing what they are for', 
     }
     expect(await backup('nightly')).toBe('success')
     await prometheus.alert('resolved', 'PaletteBackupStale', { policy: 'nightly', location: 'offsite' })
+  })
+
+  it('verification failed, when a location gives back something else than it was given', async () => {
+    proxy.damaging = true
+    expect(await backup('nightly')).toBe('partial')
+    proxy.damaging = false
+    await prometheus.alert('firing', 'PaletteBackupVerificationFailed', { policy: 'nightly' })
+    await prometheus.alert('resolved', 'PaletteBackupVerificationFailed', { policy: 'nightly' })
+    expect(await backup('nightly')).toBe('success')
+    await prometheus.alert('resolved', 'PaletteBackupPartial', { policy: 'nightly', location: 'offsite' })
   })
 
   it('partial and location down, when one of two locations is gone; run failed, when both are', async () => {
@@ -185,7 +200,7 @@ resource:
         credential_type: secret
         access_key: { $env: S3_ACCESS }
         secret_key: { $env: S3_SECRET }
-        s3_url: ${minio.url}
+        s3_url: ${proxy.url}
     disk: { storage_provider: filesystem, filesystem: { path: ${join(folder, 'disk')} } }
   backup_policy:
     nightly:
