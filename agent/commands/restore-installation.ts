@@ -19,6 +19,20 @@ import { formatFieldChange } from '../sources/kubernetes/differences.ts'
 import type { CommandContext } from './context.ts'
 import type { OpenedInstallation } from './open-installation.ts'
 
+/** After the databases: what fails here must not be taken for a failure of theirs. */
+export async function putObjectsBack(objects: PlannedObjects | undefined, context: CommandContext): Promise<void> {
+  try {
+    await objects?.apply(context.signal, (what) => context.stderr.write(`${what} is as in the backup\n`))
+  } catch (thrown) {
+    const { code, message, retryable } = toFailure(thrown)
+    throw new Failure(`the databases are restored, the objects of the cluster are not all: ${message}`, {
+      code,
+      retryable,
+      cause: thrown,
+    })
+  }
+}
+
 /** Palette answers some minutes after its pods are ready, and a cancelled restore must give back all the same. */
 const GIVE_BACK_MS = 6 * MINUTE_MS
 

@@ -25,6 +25,7 @@ import {
   pauseUpgrades,
   planObjectsOf,
   planStopping,
+  putObjectsBack,
   writersOf,
 } from './restore-installation.ts'
 import type { RestoreCommand } from './restore-request.ts'
@@ -89,9 +90,7 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
       onProgress: (text: string) => stderr.write(`${text}\n`),
       ...(other ? {} : { prepare: () => pauseUpgrades(config, context) }),
     }
-    const applyObjects = async (): Promise<void> => {
-      await objects?.apply(signal, (what) => stderr.write(`${what} is as in the backup\n`))
-    }
+    const applyObjects = (): Promise<void> => putObjectsBack(objects, context)
     const work = { clusterName, runId, location, plan, source, unpack, writers, stopping, safety, stage, applyObjects }
     return await performRestore({ ...work, before: unfinished?.location }, context)
   })

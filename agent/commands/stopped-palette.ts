@@ -48,8 +48,8 @@ function staysStopped(thrown: unknown): Failure {
     cause: thrown,
     hint: [
       ...(hint === undefined ? [] : [hint]),
-      'Palette stays stopped, because its databases may be incomplete. Restore again, this or another backup; ' +
-        'only if you know that they are whole, start it with: palette-backup resume',
+      'Palette stays stopped: what it would start on may be incomplete. Restore again, this or another backup; ' +
+        'only if you know that it is whole, start it with: palette-backup resume',
     ].join('\n  '),
   })
 }

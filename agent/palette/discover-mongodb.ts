@@ -25,6 +25,15 @@ interface InternalOptions extends DiscoverOptions {
 export async function internalMongodb(options: InternalOptions, facts: Facts): Promise<MongodbConfig> {
   const { workload, palette } = options
   const overrides = palette.mongodbOverrides
+  if (workload.members.length === 0) {
+    throw new Failure(
+      `looking for Palette's MongoDB: StatefulSet ${palette.namespace}/${workload.name} has 0 replicas`,
+      {
+        code: 'unavailable',
+        hint: 'Somebody has scaled MongoDB down: scale it up again.',
+      },
+    )
+  }
   const username = await settle(options, 'mongodb.username', workload.username, overrides.username, facts, {
     value: ROOT_USER,
     from: 'as Palette names it',
@@ -95,7 +104,9 @@ interface DiscoveredTls {
 async function discoverTls(options: InternalOptions, facts: Facts): Promise<DiscoveredTls | undefined> {
   const { workload, palette, client, signal } = options
   const overrides = palette.mongodbOverrides
-  if (overrides.tls === false || (overrides.tls === undefined && !workload.mountsSecret(TLS_SECRET))) {
+  // Who names an authority wants TLS.
+  const wanted = overrides.tls ?? (overrides.caCert !== undefined || workload.mountsSecret(TLS_SECRET))
+  if (!wanted) {
     facts.add('mongodb.tls', 'none', overrides.tls === false ? 'configuration' : `MongoDB mounts no ${TLS_SECRET}`)
     return undefined
   }
@@ -116,7 +127,7 @@ async function discoverTls(options: InternalOptions, facts: Facts): Promise<Disc
       hint: 'Set provider.palette.mongodb.ca_cert, or tls: false.',
     })
   }
-  const allowInvalidHostnames = !coversMembers(cert, workload.members)
+  const allowInvalidHostnames = overrides.clientCert?.allowInvalidHostnames ?? !coversMembers(cert, workload.members)
   const how = cert && key ? 'mutual TLS' : 'TLS'
   const names = allowInvalidHostnames ? ', the certificate does not name the members: names are not compared' : ''
   facts.add('mongodb.tls', `${how}${names}`, describeRef(ref))
@@ -163,7 +174,11 @@ export function externalMongodb(release: HelmRelease, overrides: MongodbOverride
   facts.add('mongodb.members', hosts, from)
   const options = Object.fromEntries(new URLSearchParams(query))
   const uri = connectionString(username, password, hosts, { authSource: AUTH_SOURCE, ...options }, scheme)
-  return { uri, ...(overrides.caCert === undefined ? {} : { caCert: overrides.caCert }) }
+  return {
+    uri,
+    ...(overrides.caCert === undefined ? {} : { caCert: overrides.caCert }),
+    ...(overrides.clientCert === undefined ? {} : { tls: overrides.clientCert }),
+  }
 }
 
 function connectionString(

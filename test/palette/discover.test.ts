@@ -72,6 +72,20 @@ describe('discovery', () => {
     expect(factsOf(found)).toMatchObject({ mongodb: 'external', 'mongodb.internal': 'false' })
   })
 
+  it('uses TLS where the file names an authority, and says when nobody is there to connect to', async () => {
+    await using double = await startKubernetesDouble(paletteObjects())
+    const { cert } = selfSignedCertificate()
+    const found = await discoverIn(double, { mongodbOverrides: { caCert: cert } })
+    expect(found.mongodb).toMatchObject({ caCert: cert })
+    expect(found.mongodb.uri.reveal()).toContain('tls=true')
+    const mongo = double.store.find('StatefulSet', NAMESPACE, 'mongo')
+    if (mongo) double.store.put({ ...mongo, spec: { ...Object(mongo['spec']), replicas: 0 } })
+    expect(await errorOf(discoverIn(double))).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('StatefulSet hubble-system/mongo has 0 replicas'),
+    })
+  })
+
   it('takes what the file says, and says that it did', async () => {
     await using double = await startKubernetesDouble(paletteObjects())
     const found = await discoverIn(double, {
