@@ -102,6 +102,8 @@ export async function startKubernetes(): Promise<Kubernetes> {
     `--service-account-private-key-file=${join(folder, 'sa.key')}`,
     '--use-service-account-credentials=true',
     `--root-ca-file=${caFile}`,
+    // A busy machine is late with heartbeats, and kwok never makes a pod ready again that was taken for lost.
+    '--node-monitor-grace-period=1h',
   ])
   start('kube-scheduler', [asAdmin, ...service])
   start('kwok', [
