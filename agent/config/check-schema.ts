@@ -61,7 +61,9 @@ function reportIssue(issue: Issue, root: unknown, report: Reporter): void {
   if (found === undefined && path.length > 0) {
     const name = path.at(-1)
     const about = schemaAt(path)?.description
-    const detail = `${containerOf(path)} needs the attribute "${name}"${about ? `: ${about}.` : '.'}`
+    const choices = schemaAt(path)?.enum
+    const oneOf = choices ? ` It is ${alternatives(choices)}.` : ''
+    const detail = `${containerOf(path)} needs the attribute "${name}"${about ? `: ${about}.` : '.'}${oneOf}`
     report.error({ path, at: 'key', summary: 'Missing required attribute', detail })
     return
   }
@@ -142,8 +144,12 @@ function hintAtType({ type, additionalProperties }: JsonSchema = {}, found: unkn
       const meant = /^(y|yes|on|true)$/i.test(String(found)) ? 'true' : 'false'
       return /^(y|yes|on|true|n|no|off|false)$/i.test(String(found)) ? ` Write ${meant}, without quotes.` : ''
     }
+    case 'integer':
+    case 'number':
+      if (typeof found !== 'string' || !/^\d/.test(found)) return ''
+      return /^\d+$/.test(found) ? ' Remove the quotes.' : ' Write the number alone.'
     default:
-      return /^(integer|number)$/.test(String(type)) && /^\d+$/.test(String(found)) ? ' Remove the quotes.' : ''
+      return ''
   }
 }
 
@@ -178,7 +184,7 @@ function nameOfFound(value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a map'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'a whole number' : 'a number'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'a whole number' : 'a fraction'
   return typeof value === 'boolean' ? 'true or false' : 'a string'
 }
 

@@ -61,7 +61,8 @@ export function readDocument(
   try {
     const parsed = parseDocument(text, { ...STRICT, lineCounter: lines })
     const diagnostics = syntaxErrors(parsed, place)
-    diagnostics.push(...refuseNodes(parsed, place))
+    const told = new Set(diagnostics.map(({ range }) => range?.line))
+    diagnostics.push(...refuseNodes(parsed, place).filter(({ range }) => !told.has(range?.line)))
     if (diagnostics.length > 0) return { diagnostics: limited(diagnostics) }
     return { document: createDocument(parsed, text, place), diagnostics }
   } catch (thrown) {
@@ -106,13 +107,13 @@ function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: n
         refuse(node, 'Invalid YAML', explainSyntax('RESOURCE_EXHAUSTION').detail)
         return visit.BREAK
       }
-      if (isMap(node)) for (const key of repeatedKeys(node)) refuse(key, 'Duplicate key', REPEATED)
-      if (isAlias(node))
-        refuse(
-          node,
-          'Alias in the configuration',
-          'YAML aliases (*name) are not read here. Write the value where it is needed.',
-        )
+      if (isMap(node)) {
+        for (const { key, first } of repeatedKeys(node)) {
+          const { line } = place(first.range?.[0] ?? 0)
+          refuse(key, 'Duplicate key', `This key stands in the same map on line ${line} already. Remove one of them.`)
+        }
+      }
+      if (isAlias(node)) refuse(node, 'Alias in the configuration', explainSyntax('BAD_ALIAS').detail)
       else if (node.tag !== undefined)
         refuse(node, 'Tag in the configuration', 'YAML tags (!name) are not read here. Remove the tag.')
       return undefined
@@ -121,14 +122,13 @@ function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: n
   return found
 }
 
-const REPEATED = 'This key stands twice in the same map. Remove one of them.'
-
-function* repeatedKeys({ items }: YAMLMap): Generator<Node> {
-  const seen = new Set<unknown>()
+function* repeatedKeys({ items }: YAMLMap): Generator<{ key: Node; first: Node }> {
+  const seen = new Map<unknown, Node>()
   for (const { key } of items) {
     if (!isScalar(key)) continue
-    if (seen.has(key.value)) yield key
-    seen.add(key.value)
+    const first = seen.get(key.value)
+    if (first) yield { key, first }
+    else seen.set(key.value, key)
   }
 }
 

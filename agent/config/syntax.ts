@@ -2,7 +2,8 @@ import type { ErrorCode } from 'yaml'
 
 /** In our own words: the parser's messages quote the text, and the text may hold a secret. */
 const EXPLANATIONS: Partial<Record<ErrorCode, string>> = {
-  BAD_ALIAS: 'YAML aliases (*name) are not read here. Write the value where it is needed.',
+  BAD_ALIAS:
+    'What begins with * is a YAML alias, and those are not read here. Put a text, as a cron expression is one, in quotes.',
   BAD_DQ_ESCAPE: 'There is no such escape in a string in double quotes. Use single quotes, or \\\\ for a backslash.',
   BAD_INDENT: 'The indentation does not fit the lines above; or a bracket or quote above is not closed.',
   BAD_SCALAR_START: 'A value cannot begin with this character. Put the value in quotes.',

@@ -39,7 +39,7 @@ function withCanaries(text: string): string {
       if (name.endsWith('.pem')) return all
       if (key === 'uri') return `${indent}uri: "mongodb://user:${CANARY}@mongo-0.mongo:27017/"`
       if (key === 's3_url') return `${indent}s3_url: "https://user:${CANARY}@s3.example.com"`
-      return `${indent}${key}: ${/server|username/.test(key) ? 'plain' : CANARY}`
+      return `${indent}${key}: ${/server|username|external_id/.test(key) ? 'plain' : CANARY}`
     })
 }
 
