@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { Failure, toFailure } from '../core/errors.ts'
+import type { UnfinishedRestoreSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
@@ -30,6 +31,11 @@ export const UnfinishedRestore = z.strictObject({
   safety: z.strictObject({ backup_id: z.string(), complete: z.boolean() }).optional(),
 })
 export type UnfinishedRestore = Readonly<z.infer<typeof UnfinishedRestore>>
+
+export function summaryOf(record: UnfinishedRestore): UnfinishedRestoreSummary {
+  const { target, backup_id: backupId, stage, started_at: startedAt } = record
+  return { target, backupId, stage, startedAt }
+}
 
 function restoresPrefix(clusterName: string): string {
   return `${clusterName}/.restores/`

@@ -21,6 +21,7 @@ import { failureFields, logEvents } from './agent-log.ts'
 import { createView } from './agent-view.ts'
 import type { CommandContext } from './context.ts'
 import { InstallationState } from './installation-state.ts'
+import { RestoresState } from './restores-state.ts'
 
 /** What runs get to stop by themselves when the agent stops. */
 const RUN_GRACE_MS = 30 * SECOND_MS
@@ -76,6 +77,7 @@ export class Agent {
   readonly #catalogs: CatalogReader
   readonly #reloading: Reloading
   readonly #installation: InstallationState
+  readonly #restores: RestoresState
   readonly #startedAt: Date
   #config: Config
   #appliedAt: Date
@@ -121,6 +123,8 @@ export class Agent {
     events.subscribe(logEvents(logger))
     this.#installation = new InstallationState(clock, logger)
     events.subscribe(this.#installation.onEvent)
+    this.#restores = new RestoresState(logger)
+    events.subscribe(this.#restores.onEvent)
     events.subscribe((event) => {
       if (event.type !== 'run.finished' || event.kind !== 'backup' || event.policy === undefined) return
       this.#scheduler.runEnded(event.policy, { failed: event.result === 'failed' })
@@ -157,6 +161,7 @@ export class Agent {
       config: () => this.#config,
       now: () => this.#context.clock.now(),
       installation: () => this.#installation.known,
+      unfinishedRestores: () => this.#restores.unfinished,
       appliedAt: () => this.#appliedAt,
       lastReload: () => this.#lastReload,
       isStopping: () => this.#stopped !== undefined,

@@ -22,6 +22,7 @@ export interface AgentParts {
   readonly config: () => Config
   readonly now: () => Date
   readonly installation: () => Status['installation']
+  readonly unfinishedRestores: () => Status['unfinishedRestores']
   readonly appliedAt: () => Date
   readonly lastReload: () => ReloadReport
   readonly isStopping: () => boolean
@@ -87,6 +88,7 @@ function statusOf(parts: AgentParts): Status {
       lastReload: parts.lastReload(),
     },
     installation: parts.installation(),
+    unfinishedRestores: parts.unfinishedRestores(),
     policies: policies.map(({ name, backupLocations }) => ({
       name,
       nextRun: isoOrNull(scheduler.nextRun(name)),

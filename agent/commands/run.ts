@@ -1,6 +1,7 @@
 import type { PolicyRef } from '../backup/catalog.ts'
 import { readCatalog, readManifest } from '../backup/catalog.ts'
 import { factsOf } from '../backup/manifest.ts'
+import { summaryOf, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
 import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'
 import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult } from '../core/events.ts'
@@ -74,6 +75,7 @@ async function readCatalogs(
   }
   const read = opened.usable.map(async (location) => {
     try {
+      await tellRestores(location, runId, config, emit, signal)
       for (const { name: policy, backupLocations } of config.policies) {
         if (!backupLocations.includes(location.name)) continue
         const ref = { clusterName: config.palette.clusterName, policy }
@@ -90,6 +92,24 @@ async function readCatalogs(
   await Promise.all(read)
   if (failures === 0) return 'success'
   return failures < used.length ? 'partial' : 'failed'
+}
+
+/** A record that cannot be read is told, and hides nothing of the catalog. */
+async function tellRestores(
+  location: Location,
+  runId: string,
+  { palette }: Config,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const unfinished = await unfinishedRestores(location, palette.clusterName, { signal })
+    emit({ type: 'restores.read', runId, location: location.name, unfinished: unfinished.map(summaryOf) })
+  } catch (thrown) {
+    const failure = toFailure(thrown)
+    if (failure.code !== 'damaged') throw failure
+    emit({ type: 'run.warning', runId, message: failure.message })
+  }
 }
 
 /** What will be missing at night is to be known by day: the agent looks when it starts, and when the file has changed. */

@@ -21,6 +21,16 @@ export interface BackupSummary {
   readonly verified?: boolean
 }
 
+/** A restore that has begun to change its target. */
+export interface UnfinishedRestoreSummary {
+  /** `host:port` of the MongoDB that is restored into. */
+  readonly target: string
+  readonly backupId: string
+  readonly stage: string
+  /** ISO 8601, UTC */
+  readonly startedAt: string
+}
+
 /** What only the manifest of a backup tells. */
 export interface BackupFacts {
   /** Bytes of BSON read, of archive stored. */
@@ -106,6 +116,13 @@ export type RunEvent =
       readonly backups: readonly BackupSummary[]
       /** Of the newest complete one; absent when there is none, or its manifest could not be read. */
       readonly newest?: BackupFacts
+    }
+  /** Restores that a location has on record as begun and not finished. */
+  | {
+      readonly type: 'restores.read'
+      readonly runId: string
+      readonly location: string
+      readonly unfinished: readonly UnfinishedRestoreSummary[]
     }
   | {
       readonly type: 'catalog.failed'

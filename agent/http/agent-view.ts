@@ -1,7 +1,7 @@
 import type { Plan } from '../config/plan.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { FailureData } from '../core/errors.ts'
-import type { InstallationFact, RunResult, ValidateStep } from '../core/events.ts'
+import type { InstallationFact, RunResult, UnfinishedRestoreSummary, ValidateStep } from '../core/events.ts'
 import type { Permission } from '../runs/request.ts'
 import type { RunRecord } from '../runs/run-history.ts'
 import type { ActiveRun } from '../runs/run-pool.ts'
@@ -43,6 +43,8 @@ export interface Status {
     readonly facts: readonly InstallationFact[]
     readonly problems: readonly string[]
   } | null
+  /** Restores that were begun and not finished, as the locations have them on record. */
+  readonly unfinishedRestores: readonly (UnfinishedRestoreSummary & { readonly location: string })[]
   readonly policies: readonly {
     readonly name: string
     readonly nextRun: string | null

@@ -65,6 +65,12 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('run.warning'), ...run, message: z.string() }),
   z.object({
+    type: z.literal('restores.read'),
+    ...run,
+    location: z.string(),
+    unfinished: z.array(z.object({ target: z.string(), backupId: z.string(), stage: z.string(), startedAt: at })),
+  }),
+  z.object({
     type: z.literal('installation.found'),
     ...run,
     facts: z.array(z.object({ name: z.string(), value: z.string(), from: z.string() })),

@@ -9,6 +9,7 @@ import { peerBinary } from '../peers/servers/peer.ts'
 import { benchConfiguration } from './configuration.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
+import { benchRestore } from './restore.ts'
 import { benchS3 } from './s3-location.ts'
 
 /**
@@ -71,6 +72,9 @@ for (let round = 0; round < Number(values.rounds); round += 1) {
 }
 const s3 = await benchS3({ minio, folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
 const configuring = await benchConfiguration()
+const restored = await benchRestore({
+  ...{ minio, rcloneRemote: remote, env, app, root, folder, rounds: Number(values.rounds) },
+})
 const idle = await idleAgent()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
 const ratios = {
@@ -80,6 +84,7 @@ const ratios = {
   agent_idle_rss_mib: round(idle),
   ...s3,
   ...configuring,
+  ...restored,
 }
 console.table(
   Object.fromEntries(

@@ -22,6 +22,7 @@ const STATUS: Status = {
   configuration: { file: '/etc/x.yaml', digest: 'aa', appliedAt: AT, lastReload: applied },
   policies: [],
   installation: null,
+  unfinishedRestores: [],
   locations: [],
   runs: RUNS,
 }

@@ -4,7 +4,7 @@ import type { RestoreOptions } from '../source.ts'
 import { rawInsert } from './raw-insert.ts'
 
 /** Below the server's 48,000,000 bytes, and small enough that several wait in memory. */
-const INSERT_BYTES = 8 * MIB
+const INSERT_BYTES = 4 * MIB
 const INSERT_DOCUMENTS = 100_000
 const PARALLEL_INSERTS = 3
 
