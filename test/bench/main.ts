@@ -9,6 +9,7 @@ import { peerBinary } from '../peers/servers/peer.ts'
 import { benchConfiguration } from './configuration.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
+import { benchReader } from './reader.ts'
 import { benchRestore } from './restore.ts'
 import { benchS3 } from './s3-location.ts'
 
@@ -76,6 +77,7 @@ const restored = await benchRestore({
   ...{ minio, rcloneRemote: remote, env, app, root, folder, rounds: Number(values.rounds) },
 })
 const idle = await idleAgent()
+const reader = await benchReader()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
 const ratios = {
   backup_vs_gzip_pipeline: round(wall('ours') / wall('gzip')),
@@ -100,7 +102,9 @@ console.table(
   ),
 )
 console.table(ratios)
-if (values.out) await writeFile(values.out, `${JSON.stringify({ bytes, ratios, usages }, replaceOutput, 2)}\n`)
+console.table(reader.sizes)
+console.table(reader.foreground)
+if (values.out) await writeFile(values.out, `${JSON.stringify({ bytes, ratios, usages, reader }, replaceOutput, 2)}\n`)
 await rm(folder, { recursive: true, force: true })
 
 /** The agent as it ships, with this configuration and nothing to do, after it has settled. */

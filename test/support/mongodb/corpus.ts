@@ -42,6 +42,27 @@ export function generatedDocuments(count: number, seed = 20_261_124): Buffer[] {
   return bodies.map((body, index) => document([['_id', int32(index)], ...body]))
 }
 
+/** Documents of one size with numbers as `_id`, half of each text, half of it bytes that no packing makes smaller. */
+export function* sizedDocuments(bytes: number, documentBytes: number): Generator<Buffer> {
+  const noise = Buffer.alloc(Math.max(1, Math.floor(documentBytes / 2)))
+  for (let at = 0; at < noise.length; at += 1) noise[at] = Math.imul(at + 1, 2_654_435_761) >>> 24
+  const room =
+    documentBytes -
+    document([
+      ['_id', int32(0)],
+      ['noise', binary(0, noise)],
+      ['text', text('')],
+    ]).length
+  const filler = text('palette '.repeat(Math.ceil(Math.max(0, room) / 8)).slice(0, Math.max(0, room)))
+  for (let index = 0; index * documentBytes < bytes; index += 1) {
+    yield document([
+      ['_id', int32(index)],
+      ['noise', binary(0, noise)],
+      ['text', filler],
+    ])
+  }
+}
+
 function anyValue(): fc.Arbitrary<Value> {
   const bytesOf = (type: number, length: number): fc.Arbitrary<Value> =>
     fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => ({ type, bytes: Buffer.from(bytes) }))

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { sizedDocuments } from './corpus.ts'
 import { paletteCollections } from './palette-data.ts'
 import { seedStore } from './palette-load.ts'
 import { startMongodb } from './server.ts'
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     standalone: { type: 'boolean', default: false },
     seed: { type: 'string' },
     'all-types': { type: 'boolean', default: false },
+    'document-bytes': { type: 'string', default: '2048' },
     'seed-bytes': { type: 'string', default: '67108864' },
   },
 })
@@ -24,9 +26,15 @@ const double = await startMongodb({
   ...(username !== undefined && password !== undefined ? { auth: { username, password } } : {}),
 })
 if (values.seed !== undefined) {
-  if (values.seed !== 'palette') throw new RangeError(`--seed ${values.seed}: only "palette" is known`)
-  const collections = paletteCollections({ bytes: Number(values['seed-bytes']), allTypes: values['all-types'] })
-  seedStore(double.store, collections, { prepared: true })
+  const bytes = Number(values['seed-bytes'])
+  if (values.seed === 'palette') {
+    seedStore(double.store, paletteCollections({ bytes, allTypes: values['all-types'] }), { prepared: true })
+  } else if (values.seed === 'sized') {
+    const documents = sizedDocuments(bytes, Number(values['document-bytes']))
+    double.store.addPrepared('app', 'documents', { documents })
+  } else {
+    throw new RangeError(`--seed ${values.seed}: only "palette" and "sized" are known`)
+  }
 }
 process.stdout.write(`${JSON.stringify({ uri: double.uri })}\n`)
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void double.stop())
