@@ -1,8 +1,8 @@
 import type { Db, Document, Timestamp } from 'mongodb'
 import { Long, MongoServerError } from 'mongodb'
 import { HOUR_MS, MIB } from '../../core/units.ts'
-import type { CursorReply } from './cursor-reply.ts'
-import { documentsOf, readCursorReply } from './cursor-reply.ts'
+import type { CursorReply, DocumentVisitor } from './cursor-reply.ts'
+import { readCursorReply, visitDocuments } from './cursor-reply.ts'
 import { CLEANUP_MS, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
 import type { Pace } from './pace.ts'
 
@@ -17,8 +17,8 @@ const LARGEST_BATCH_DOCUMENTS = 100_000
 const CURSOR_WORK_MS = 6 * HOUR_MS
 
 export interface RawBatch {
-  /** Stored bytes of each document; views into the reply. */
-  readonly documents: Iterable<Uint8Array>
+  /** Visits the stored bytes of each document, where they lie in the reply. */
+  visit(visitor: DocumentVisitor): void
   readonly count: number
   readonly bytes: number
 }
@@ -77,7 +77,7 @@ export async function rawList(db: Db, body: Document, reading: Reading): Promise
   const listed: Buffer[] = []
   const limited = { ...body, maxTimeMS: QUESTION_MS }
   for (let reply = await command(db, limited, reading); ; ) {
-    for (const document of documentsOf(reply)) listed.push(Buffer.from(document))
+    visitDocuments(reply, (bytes, start, end) => void listed.push(Buffer.from(bytes.subarray(start, end))))
     if (reply.id === 0n) return listed
     // A list goes on under the name that the first reply gave it.
     const collection = reply.namespace.slice(db.databaseName.length + 1)
@@ -128,7 +128,7 @@ function batchSize(documentBytes: number, pace: Pace): number {
 }
 
 function batchOf(reply: CursorReply): RawBatch {
-  return { documents: documentsOf(reply), count: reply.count, bytes: reply.bytes }
+  return { visit: (visitor) => visitDocuments(reply, visitor), count: reply.count, bytes: reply.bytes }
 }
 
 async function killCursor(db: Db, collection: string, id: bigint, { session }: Reading): Promise<void> {

@@ -40,7 +40,7 @@ export async function readCollection(
     })
     try {
       for await (const batch of found) {
-        writer.segment(database, stored, batch.documents, sink)
+        writer.segment(database, stored, batch, sink)
         documents += batch.count
         bytes += batch.bytes
         onBatch(batch.bytes, batch.count)

@@ -120,7 +120,7 @@ async function digestPlace(
     for await (const batch of rawFind(db, dataCollection(collection, type), {
       ...{ ...reading, pace, readConcern },
     })) {
-      for (const document of batch.documents) digest.update(document)
+      batch.visit((bytes, start, end) => digest.update(bytes.subarray(start, end)))
       documents += batch.count
       onBatch(batch.bytes, batch.count)
     }

@@ -6,18 +6,23 @@ import wabt from 'wabt'
 import { DIGEST_WASM_BASE64, DocumentDigest } from '../../../agent/sources/mongodb/archive/document-digest.ts'
 
 const MASK = (1n << 64n) - 1n
+/** SipHash-2-4, which has published test vectors. */
+const PUBLISHED = { each: 2, last: 4 }
 
 describe('the digest of documents', () => {
   it('compares itself with a plain SipHash that has the published test vectors', () => {
     // vectors.h of the reference implementation, key 00 01 .. 0f, messages of 0, 1 and 2 bytes.
-    expect(hash(Buffer.of()).toString('hex')).toBe('a3817f04ba25a8e66df67214c7550293')
-    expect(hash(Buffer.of(0)).toString('hex')).toBe('da87c1d86b99af44347659119b22fc45')
-    expect(hash(Buffer.of(0, 1)).toString('hex')).toBe('8177228da4a45dc7fca38bdef60affe4')
+    expect(hash(Buffer.of(), PUBLISHED).toString('hex')).toBe('a3817f04ba25a8e66df67214c7550293')
+    expect(hash(Buffer.of(0), PUBLISHED).toString('hex')).toBe('da87c1d86b99af44347659119b22fc45')
+    expect(hash(Buffer.of(0, 1), PUBLISHED).toString('hex')).toBe('8177228da4a45dc7fca38bdef60affe4')
+    // openssl mac, c-rounds 1, d-rounds 3.
+    expect(hash(Buffer.of()).toString('hex')).toBe('e77ebcb22788a5befd62db6add303001')
+    expect(hash(Buffer.of(0)).toString('hex')).toBe('fc6f370460d3eda85e0573cc2b2ff063')
   })
 
   it('is the SipHash of a single document, as openssl prints it', () => {
-    expect(digestOf([Buffer.from('0500000000', 'hex')])).toBe('sip128:6235a27e1cdca7d512f7fdfc9cd1d658')
-    expect(digestOf([Buffer.from('0b00000010616263000100', 'hex')])).toBe('sip128:fe0280f4c41e08f576b32d72bcdedf77')
+    expect(digestOf([Buffer.from('0500000000', 'hex')])).toBe('sip128:48480979b97d39050a3e55d3d8d9de2b')
+    expect(digestOf([Buffer.from('0b00000010616263000100', 'hex')])).toBe('sip128:96516f631ead8c89d5bb7d3cb0527397')
   })
 
   it('is the sum of the hashes, however the bytes are cut', () => {
@@ -106,8 +111,13 @@ function sum(documents: readonly Uint8Array[]): string {
   return `sip128:${bytes.toString('hex')}`
 }
 
-/** SipHash-2-4 with 128 bits of output, in plain arithmetic. */
-function hash(message: Uint8Array): Buffer {
+interface Rounds {
+  readonly each: number
+  readonly last: number
+}
+
+/** SipHash with 128 bits of output, in plain arithmetic. */
+function hash(message: Uint8Array, { each, last }: Rounds = { each: 1, last: 3 }): Buffer {
   const [k0, k1] = [0x0706050403020100n, 0x0f0e0d0c0b0a0908n]
   let [v0, v1] = [k0 ^ 0x736f6d6570736575n, k1 ^ 0x646f72616e646f6dn ^ 0xeen]
   let [v2, v3] = [k0 ^ 0x6c7967656e657261n, k1 ^ 0x7465646279746573n]
@@ -130,15 +140,15 @@ function hash(message: Uint8Array): Buffer {
   for (let at = 0; at < padded.length; at += 8) {
     const word = padded.readBigUInt64LE(at)
     v3 ^= word
-    rounds(2)
+    rounds(each)
     v0 ^= word
   }
   const out = Buffer.alloc(16)
   v2 ^= 0xeen
-  rounds(4)
+  rounds(last)
   out.writeBigUInt64LE(v0 ^ v1 ^ v2 ^ v3, 0)
   v1 ^= 0xddn
-  rounds(4)
+  rounds(last)
   out.writeBigUInt64LE(v0 ^ v1 ^ v2 ^ v3, 8)
   return out
 }

@@ -1,4 +1,4 @@
-;; The sum of the SipHash-2-4-128 of every document of a run (Aumasson and Bernstein, "SipHash", and its 128-bit form).
+;; The sum of the SipHash-1-3-128 of every document of a run (Aumasson and Bernstein, "SipHash", and its 128-bit form).
 ;; The run may be cut anywhere: what is known of a document that goes on in the next run is kept in the state.
 ;; Memory: the state from 0 to 64, the data from 1024 on, with eight bytes of room behind it.
 ;;   0 v0, 8 v1, 16 v2, 24 v3   of the document that is being read
@@ -71,13 +71,13 @@
             (local.set $at (i32.add (local.get $at) (i32.const 1)))
             (local.set $seen (i32.add (local.get $seen) (i32.const 1)))
             (br_if $byte (i32.and (local.get $seen) (i32.const 7)))
-            (call $rounds (local.get $v0) (local.get $v1) (local.get $v2) (i64.xor (local.get $v3) (local.get $word)) (i32.const 2))
+            (call $rounds (local.get $v0) (local.get $v1) (local.get $v2) (i64.xor (local.get $v3) (local.get $word)) (i32.const 1))
             (local.set $v3)
             (local.set $v2)
             (local.set $v1)
             (local.set $v0 (i64.xor (local.get $word)))
             (local.set $word (i64.const 0))))
-        ;; whole words, two rounds each
+        ;; whole words, one round each
         (local.set $left (i32.sub (local.get $length) (local.get $seen)))
         (if (i32.eqz (i32.and (local.get $seen) (i32.const 7)))
           (then
@@ -91,15 +91,6 @@
                 (br_if $words_done (i32.ge_u (local.get $at) (local.get $stop)))
                 (local.set $half (i64.load (local.get $at)))
                 (local.set $v3 (i64.xor (local.get $v3) (local.get $half)))
-                (local.set $v0 (i64.add (local.get $v0) (local.get $v1)))
-                (local.set $v2 (i64.add (local.get $v2) (local.get $v3)))
-                (local.set $v1 (i64.xor (i64.rotl (local.get $v1) (i64.const 13)) (local.get $v0)))
-                (local.set $v3 (i64.xor (i64.rotl (local.get $v3) (i64.const 16)) (local.get $v2)))
-                (local.set $v0 (i64.add (i64.rotl (local.get $v0) (i64.const 32)) (local.get $v3)))
-                (local.set $v2 (i64.add (local.get $v2) (local.get $v1)))
-                (local.set $v3 (i64.xor (i64.rotl (local.get $v3) (i64.const 21)) (local.get $v0)))
-                (local.set $v1 (i64.xor (i64.rotl (local.get $v1) (i64.const 17)) (local.get $v2)))
-                (local.set $v2 (i64.rotl (local.get $v2) (i64.const 32)))
                 (local.set $v0 (i64.add (local.get $v0) (local.get $v1)))
                 (local.set $v2 (i64.add (local.get $v2) (local.get $v3)))
                 (local.set $v1 (i64.xor (i64.rotl (local.get $v1) (i64.const 13)) (local.get $v0)))
@@ -125,18 +116,18 @@
             (local.set $at (i32.add (local.get $at) (local.get $left)))))
         ;; the end of the document: its last bytes and its length, then the two halves of the hash
         (local.set $word (i64.or (local.get $word) (i64.shl (i64.extend_i32_u (local.get $length)) (i64.const 56))))
-        (call $rounds (local.get $v0) (local.get $v1) (local.get $v2) (i64.xor (local.get $v3) (local.get $word)) (i32.const 2))
+        (call $rounds (local.get $v0) (local.get $v1) (local.get $v2) (i64.xor (local.get $v3) (local.get $word)) (i32.const 1))
         (local.set $v3)
         (local.set $v2)
         (local.set $v1)
         (local.set $v0 (i64.xor (local.get $word)))
-        (call $rounds (local.get $v0) (local.get $v1) (i64.xor (local.get $v2) (i64.const 0xee)) (local.get $v3) (i32.const 4))
+        (call $rounds (local.get $v0) (local.get $v1) (i64.xor (local.get $v2) (i64.const 0xee)) (local.get $v3) (i32.const 3))
         (local.set $v3)
         (local.set $v2)
         (local.set $v1)
         (local.set $v0)
         (local.set $half (i64.xor (i64.xor (local.get $v0) (local.get $v1)) (i64.xor (local.get $v2) (local.get $v3))))
-        (call $rounds (local.get $v0) (i64.xor (local.get $v1) (i64.const 0xdd)) (local.get $v2) (local.get $v3) (i32.const 4))
+        (call $rounds (local.get $v0) (i64.xor (local.get $v1) (i64.const 0xdd)) (local.get $v2) (local.get $v3) (i32.const 3))
         (local.set $v3)
         (local.set $v2)
         (local.set $v1)
