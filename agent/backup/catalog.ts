@@ -16,7 +16,8 @@ export interface PolicyRef {
  * says that it is pinned or verified. One listing, nothing opened.
  */
 export async function readCatalog(location: Location, ref: PolicyRef, options: CallOptions): Promise<BackupSummary[]> {
-  return catalogOf(location, ref, await location.list(policyPrefix(ref.clusterName, ref.policy), options))
+  const prefix = policyPrefix(ref.clusterName, ref.policy)
+  return catalogOf(location, ref, await location.list(prefix, { ...options, shallow: true }))
 }
 
 /** The same from a listing of the policy's folder. */

@@ -26,6 +26,14 @@ export interface PutOptions extends CallOptions {
   readonly onLeftover?: (leftover: Leftover) => Promise<void>
 }
 
+export interface ListOptions extends CallOptions {
+  /**
+   * Only the objects that lie in the folder itself are wanted. Deeper ones may be missing then: where each folder takes a
+   * request of its own, ten thousand of them are not entered to find the few names beside them.
+   */
+  readonly shallow?: boolean
+}
+
 export interface GetOptions extends CallOptions {
   /** First byte wanted, default 0. An offset at or behind the end yields nothing. */
   readonly offset?: number
@@ -56,7 +64,7 @@ export interface Location {
    * Every object whose key starts with `prefix` (a folder ending in `/`), in order of keys, below any depth:
    * complete, or rejected; never silently short. A folder that does not exist is empty.
    */
-  list(prefix: string, options: CallOptions): Promise<Entry[]>
+  list(prefix: string, options: ListOptions): Promise<Entry[]>
 
   /** Removes the object and verifies that it is gone. Deleting what is not there succeeds. */
   delete(key: string, options: CallOptions): Promise<void>

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
 import { benchConfiguration } from './configuration.ts'
+import { benchFtp } from './ftp-location.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
 import { benchReader } from './reader.ts'
@@ -76,6 +77,7 @@ const configuring = await benchConfiguration()
 const restored = await benchRestore({
   ...{ minio, rcloneRemote: remote, env, app, root, folder, rounds: Number(values.rounds) },
 })
+const ftp = await benchFtp({ folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
 const idle = await idleAgent()
 const reader = await benchReader()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
@@ -87,6 +89,7 @@ const ratios = {
   ...s3,
   ...configuring,
   ...restored,
+  ...ftp,
 }
 console.table(
   Object.fromEntries(

@@ -125,6 +125,15 @@ export function locationConformance(
       expect(entry?.sizeBytes).toBe(8)
     })
 
+    it('lists what lies in a folder itself, when no more is wanted', async () => {
+      for (const key of ['shallow/one', 'shallow/deep/two', 'shallow/three']) await put(key, Buffer.from(key))
+      const entries = await location.list('shallow/', { ...live(), shallow: true })
+      expect(entries.map(({ key }) => key).filter((key) => !key.startsWith('shallow/deep/'))).toEqual([
+        'shallow/one',
+        'shallow/three',
+      ])
+    })
+
     it('lists names that begin with a dot', async () => {
       await put('dots/.runs/one.json', Buffer.from('{}'))
       expect(await keys('dots/')).toEqual(['dots/.runs/one.json'])

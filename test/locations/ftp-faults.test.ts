@@ -280,6 +280,17 @@ describe('a listing that goes wrong', () => {
     expect(await location.list('', live())).toHaveLength(50)
   })
 
+  it('enters no folder below when only the folder itself is wanted', async () => {
+    await start()
+    for (let index = 0; index < 20; index += 1) {
+      ftp.seed(`/folder/${index}.json`, Buffer.from('x'))
+      ftp.seed(`/folder/${index}/artifact`, Buffer.from('x'))
+    }
+    expect(await location.list('folder/', { ...live(), shallow: true })).toHaveLength(20)
+    expect(ftp.count('MLSD')).toBe(1)
+    expect(await location.list('folder/', live())).toHaveLength(40)
+  })
+
   it('asks again without -a where that was taken for a name', async () => {
     await start({ mlsd: false })
     ftp.seed('/key', Buffer.from('x'))

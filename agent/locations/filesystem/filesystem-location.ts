@@ -6,7 +6,7 @@ import type { FilesystemLocationConfig } from '../../config/config.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { abortable } from '../abortable.ts'
 import { checkKey, checkPrefix } from '../key.ts'
-import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
+import type { CallOptions, Entry, GetOptions, Leftover, ListOptions, Location, PutOptions } from '../location.ts'
 import { filesystemFailure } from './classify.ts'
 import { isMissing, Root } from './root.ts'
 import { syncFolder } from './sync.ts'
@@ -79,13 +79,13 @@ class FilesystemLocation implements Location {
     }
   }
 
-  list(prefix: string, options: CallOptions): Promise<Entry[]> {
+  list(prefix: string, options: ListOptions): Promise<Entry[]> {
     return this.#doing(`listing ${prefix}`, options, async () => {
       checkPrefix(prefix)
       const entries: Entry[] = []
       await this.#root.check()
       const folder = this.#path(prefix)
-      if (await this.#root.holds(folder)) await this.#walk(folder, entries, options.signal)
+      if (await this.#root.holds(folder)) await this.#walk(folder, entries, options)
       return entries.sort((a, b) => (a.key < b.key ? -1 : 1))
     })
   }
@@ -138,7 +138,8 @@ class FilesystemLocation implements Location {
     })
   }
 
-  async #walk(folder: string, entries: Entry[], signal: AbortSignal): Promise<void> {
+  async #walk(folder: string, entries: Entry[], options: ListOptions): Promise<void> {
+    const { signal, shallow = false } = options
     const directory = await opendir(folder).catch((cause) => {
       if (isMissing(cause)) return undefined
       throw cause
@@ -148,8 +149,9 @@ class FilesystemLocation implements Location {
       throwIfAborted(signal, 'listing')
       const path = join(folder, found.name)
       // Links are not followed: they could leave the root, or lead in a circle.
-      if (found.isDirectory()) await this.#walk(path, entries, signal)
-      else if (found.isFile() && !TEMPORARY.test(found.name)) await this.#add(path, entries)
+      if (found.isDirectory()) {
+        if (!shallow) await this.#walk(path, entries, options)
+      } else if (found.isFile() && !TEMPORARY.test(found.name)) await this.#add(path, entries)
     }
   }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
-import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
+import type { CallOptions, Entry, GetOptions, Leftover, ListOptions, Location, PutOptions } from '../location.ts'
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { BodyError, ftpFailure } from './classify.ts'
@@ -73,11 +73,11 @@ class FtpLocation implements Location {
     }
   }
 
-  list(prefix: string, options: CallOptions): Promise<Entry[]> {
+  list(prefix: string, options: ListOptions): Promise<Entry[]> {
     return this.#doing('listing', prefix || 'everything', options, async () => {
       checkPrefix(prefix)
       const entries: Entry[] = []
-      await this.#connections.use(options.signal, (connection) => walk(connection, prefix, entries, options.signal))
+      await this.#connections.use(options.signal, (connection) => walk(connection, prefix, entries, options))
       return sortEntries(entries)
     })
   }
@@ -169,12 +169,14 @@ class FtpLocation implements Location {
   }
 }
 
-async function walk(connection: FtpConnection, prefix: string, entries: Entry[], signal: AbortSignal): Promise<void> {
+async function walk(connection: FtpConnection, prefix: string, entries: Entry[], options: ListOptions): Promise<void> {
+  const { signal, shallow = false } = options
   const listed = await listFolder(connection, connection.path(prefix.slice(0, -1)), signal)
   for (const { name, kind, sizeBytes, modified } of listed ?? []) {
     const key = `${prefix}${name}`
-    if (kind === 'folder') await walk(connection, `${key}/`, entries, signal)
-    else if (!TEMPORARY.test(name)) entries.push({ key, sizeBytes, ...(modified === undefined ? {} : { modified }) })
+    if (kind === 'folder') {
+      if (!shallow) await walk(connection, `${key}/`, entries, options)
+    } else if (!TEMPORARY.test(name)) entries.push({ key, sizeBytes, ...(modified === undefined ? {} : { modified }) })
   }
 }
 
