@@ -68,7 +68,11 @@ describe('what an FTP server refuses', () => {
   it('does not go on without TLS where the server does not offer it', async () => {
     await start()
     location = openDouble(ftp, { tls: 'explicit' })
-    expect(await failureOf(location.list('', live()))).toMatchObject({ code: 'unsupported' })
+    const expected = { code: 'unsupported', message: expect.stringContaining('does not offer TLS') }
+    expect(await failureOf(location.list('', live()))).toMatchObject(expected)
+    // vsftpd speaks of the login.
+    fail('AUTH', { kind: 'answer', code: 530, text: 'Please login with USER and PASS.' })
+    expect(await failureOf(location.list('', live()))).toMatchObject(expected)
     expect(ftp.count('PASS')).toBe(0)
   })
 
@@ -382,7 +386,12 @@ describe('FTP connections', () => {
     await start()
     location = openDouble(ftp, { directory: '/denied' })
     fail('MKD', { kind: 'answer', code: 550, text: 'Permission denied.' })
-    expect(await failureOf(location.list('', live()))).toMatchObject({ code: 'permission' })
+    expect(await failureOf(location.list('', live()))).toMatchObject({
+      code: 'permission',
+      message:
+        'listing everything in nas: the directory /denied cannot be entered or made: the server answered 550 Permission denied.',
+      hint: expect.stringContaining('directory'),
+    })
   })
 })
 

@@ -4,6 +4,7 @@ import type { FtpLocationConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { withTimeout } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
+import { ftpFailure } from './classify.ts'
 import type { DataOptions } from './data-channel.ts'
 import { openDataChannel } from './data-channel.ts'
 import { receive, send } from './transfer.ts'
@@ -116,18 +117,19 @@ export class FtpConnection {
   async #login(): Promise<void> {
     const { config, keepAliveMs } = this.#settings
     const { host, port, username, password, tls, caCert } = config
-    await this.#client.access({
+    const client = this.#client
+    const secureOptions = {
       host,
-      port,
-      user: username,
-      password: password.reveal(),
-      secure: tls === 'implicit' ? 'implicit' : tls === 'explicit',
-      secureOptions: {
-        host,
-        ...(isIP(host) === 0 ? { servername: host } : {}),
-        ...(caCert === undefined ? {} : { ca: caCert }),
-      },
-    })
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(caCert === undefined ? {} : { ca: caCert }),
+    }
+    if (tls === 'implicit') await client.connectImplicitTLS(host, port, secureOptions)
+    else await client.connect(host, port)
+    if (tls === 'explicit') await client.useTLS(secureOptions).catch((thrown: unknown) => Promise.reject(noTls(thrown)))
+    // For names and passwords that are not ASCII.
+    await client.sendIgnoringError('OPTS UTF8 ON')
+    await client.login(username, password.reveal())
+    await client.useDefaultSettings()
     this.#client.ftp.socket.setKeepAlive(true, keepAliveMs)
     await this.#enterFolder()
   }
@@ -137,7 +139,7 @@ export class FtpConnection {
     const whole = (directory === '' ? folder : `${directory}/${folder}`).replace(/\/+/g, '/')
     const path = whole === '/' ? whole : whole.replace(/\/$/, '')
     if (path !== '' && (await this.ask(`CWD ${path}`)).code >= 400) {
-      await this.makeFolders(path)
+      await this.makeFolders(path).catch((thrown: unknown) => Promise.reject(noFolder(thrown, path)))
       await this.demand(`CWD ${path}`)
     }
     const reply = await this.demand('PWD')
@@ -173,4 +175,21 @@ export class FtpConnection {
     const { clock, silenceMs, keepAliveMs } = this.#settings
     return { clock, silenceMs, keepAliveMs, signal }
   }
+}
+
+/** vsftpd without TLS answers AUTH with 530, as if the password were wrong. */
+function noTls(thrown: unknown): unknown {
+  if (!(thrown instanceof FTPError) || thrown.code === 421) return thrown
+  return new Failure(`the server does not offer TLS: it answered ${thrown.message}`, {
+    code: 'unsupported',
+    hint: 'Switch TLS on at the server. With tls: none the password and every backup travel in clear.',
+    cause: thrown,
+  })
+}
+
+function noFolder(thrown: unknown, path: string): unknown {
+  if (!(thrown instanceof FTPError) || thrown.code === 421) return thrown
+  const { message, code, retryable } = ftpFailure(thrown, `the directory ${path} cannot be entered or made`, '')
+  const hint = 'Check directory and folder of the location, or let the FTP user make directories there.'
+  return new Failure(message, { code, retryable, hint, cause: thrown })
 }
