@@ -18,7 +18,7 @@ for (const [name, options] of Object.entries(SERVERS)) {
   locationConformance(name, async () => {
     const ftp = await startDouble(options)
     return {
-      location: openDouble(ftp, { directory: '/backups', folder: 'prod/palette' }),
+      location: openDouble(ftp, { directory: '/backups', folder: 'prod/palette' }, 30_000),
       cleanUp: () => ftp.stop(),
       hidden: async () => [...ftp.files.keys()].filter((path) => path.endsWith('.tmp')),
     }

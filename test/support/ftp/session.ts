@@ -97,6 +97,8 @@ export class Session {
 
   #listen(stream: Socket | TLSSocket): void {
     const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
+    // Errors of its stream are its own too: a client that gives up in the handshake says QUIT in clear.
+    lines.on('error', () => this.end())
     lines.on('line', (line) => {
       // What was sent in clear ends where TLS begins.
       if (stream !== this.#stream) return
