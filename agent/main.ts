@@ -25,11 +25,14 @@ const context: CommandContext = {
 }
 
 let json = false
+let hurry: (() => void) | undefined
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    // The second one is for a program that does not end: at once, with the exit code shells expect.
-    if (stop.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143)
-    stop.abort(new Failure(`stopped by ${name}`, { code: 'cancelled' }))
+    if (!stop.signal.aborted) return stop.abort(new Failure(`stopped by ${name}`, { code: 'cancelled' }))
+    // The last one is for a program that does not end: at once, with the exit code shells expect.
+    if (!hurry) process.exit(name === 'SIGINT' ? 130 : 143)
+    hurry()
+    hurry = undefined
   })
 }
 // A reader that went away (`| head`) is no reason to die in the middle of a run.
@@ -46,6 +49,9 @@ async function main(): Promise<ExitCode> {
     const program = createProgram(context, {
       mainFile,
       onHangup: (listener) => void process.on('SIGHUP', listener),
+      onHurry: (listener) => {
+        hurry = listener
+      },
       onInputEnd: (listener) => void process.stdin.once('end', listener).once('close', listener),
       stop: (failure) => stop.abort(failure),
       onJson: () => {

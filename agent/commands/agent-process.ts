@@ -1,26 +1,27 @@
 import { certificatesOf } from '../config/certificates.ts'
-import type { Config, PolicyConfig } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import { formatPath } from '../core/diagnostics.ts'
-import { failureData } from '../core/errors.ts'
 import { createEvents } from '../core/events.ts'
 import { SECOND_MS } from '../core/units.ts'
-import type { ReloadReport, StartedBackup } from '../http/agent-view.ts'
+import type { ReloadReport } from '../http/agent-view.ts'
 import { createApp } from '../http/app.ts'
 import type { HttpServer } from '../http/server.ts'
 import { startServer } from '../http/server.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { createMetrics } from '../metrics/metrics.ts'
+import type { RunPoolOptions } from '../runs/run-pool.ts'
 import { RunPool } from '../runs/run-pool.ts'
 import { expectedIntervalMs } from '../schedule/due.ts'
-import type { Why } from '../schedule/scheduler.ts'
 import { Scheduler } from '../schedule/scheduler.ts'
+import { BackupStarter } from './agent-backups.ts'
 import { CatalogReader } from './agent-catalogs.ts'
 import { locationDiagnostics, validateLocations } from './agent-locations.ts'
-import { failureFields, logEvents } from './agent-log.ts'
+import { logEvents } from './agent-log.ts'
 import { createView } from './agent-view.ts'
 import type { CommandContext } from './context.ts'
 import { InstallationState } from './installation-state.ts'
+import { RepeatLimit } from './repeat-limit.ts'
 import { RestoresState } from './restores-state.ts'
 
 /** What runs get to stop by themselves when the agent stops. */
@@ -62,6 +63,9 @@ export interface AgentOptions {
   readonly tokenFile?: string | undefined
   /** Program and arguments of a run process. */
   readonly runCommand: readonly [string, ...string[]]
+  /** How long backups that go on may take to end by themselves when the agent stops. */
+  readonly drainMs: number
+  readonly patience?: NonNullable<RunPoolOptions['patience']>
   readonly initial: LoadedConfig & { readonly config: Config }
   readonly loadText: (text: string) => Promise<LoadedConfig>
   readonly createReloading: (hooks: ReloadHooks) => Reloading
@@ -73,12 +77,14 @@ export class Agent {
   readonly #context: CommandContext
   readonly #metrics: Metrics
   readonly #pool: RunPool
+  readonly #backups: BackupStarter
   readonly #scheduler: Scheduler
   readonly #catalogs: CatalogReader
   readonly #reloading: Reloading
   readonly #installation: InstallationState
   readonly #restores: RestoresState
   readonly #startedAt: Date
+  readonly #hurry = new AbortController()
   #config: Config
   #appliedAt: Date
   #expectedMs: ReadonlyMap<string, number> = new Map()
@@ -103,12 +109,13 @@ export class Agent {
       clock,
       logger,
       emit: events.emit,
+      ...(options.patience ? { patience: options.patience } : {}),
     })
     this.#scheduler = new Scheduler({
       clock,
       newest: (policy) => this.#newest(policy),
-      onDue: (policy, dueAt, why) => this.#onDue(policy, dueAt, why),
-      onMissed: (policy, dueAt, count) => this.#onMissed(policy, dueAt, count),
+      onDue: (policy, dueAt, why) => this.#backups.onDue(policy, dueAt, why),
+      onMissed: (policy, dueAt, count) => this.#backups.onMissed(policy, dueAt, count),
       onJump: (jumpMs) => logger.warn({ jumpMs: Math.round(jumpMs) }, 'clock jumped, or the machine slept'),
     })
     const schedule = {
@@ -119,8 +126,14 @@ export class Agent {
       clockJumps: () => this.#scheduler.clockJumps,
     }
     this.#metrics = createMetrics({ clock, version, schedule })
+    this.#backups = new BackupStarter({
+      pool: this.#pool,
+      metrics: this.#metrics,
+      logger,
+      config: () => this.#config,
+    })
     events.subscribe(this.#metrics.onEvent)
-    events.subscribe(logEvents(logger))
+    events.subscribe(logEvents(logger, new RepeatLimit(clock)))
     this.#installation = new InstallationState(clock, logger)
     events.subscribe(this.#installation.onEvent)
     this.#restores = new RestoresState(logger)
@@ -167,7 +180,7 @@ export class Agent {
       isStopping: () => this.#stopped !== undefined,
       loadText: this.#options.loadText,
       reload: () => this.reload(),
-      startBackup: (policy) => this.#startBackup(policy),
+      startBackup: (policy) => this.#backups.start(policy),
     })
     this.#server = await startServer(createApp(view, { tokenFile, logger }), { host, port, clock })
     logger.info({ version, host, port: this.#server.port }, 'listening')
@@ -187,11 +200,19 @@ export class Agent {
     return this.#stopped
   }
 
+  /** Lets the runs that still go on while stopping end no more by themselves: they are cancelled. */
+  hurry(): void {
+    this.#context.logger.warn({ runs: this.#pool.active().length }, 'stopping at once')
+    this.#hurry.abort()
+  }
+
   async #stop(): Promise<void> {
     const { logger } = this.#context
-    logger.info({ runs: this.#pool.active().length }, 'stopping')
+    const { drainMs: waitMs } = this.#options
+    logger.info({ runs: this.#pool.active().length, waitMs }, 'stopping')
     await this.#scheduler.stop()
-    await Promise.all([this.#reloading.stop(), this.#catalogs.stop(), this.#pool.drain()])
+    const drained = this.#pool.drain({ waitMs, hurry: this.#hurry.signal })
+    await Promise.all([this.#reloading.stop(), this.#catalogs.stop(), drained])
     await this.#server?.close()
     logger.info('stopped')
   }
@@ -254,34 +275,5 @@ export class Agent {
       const isKnown = backupLocations.some((location) => this.#metrics.catalogs.of(name, location).readAt)
       if (isKnown) this.#scheduler.catchUp(name)
     }
-  }
-
-  #onDue({ name }: PolicyConfig, dueAt: Date, why: Why): void {
-    const { logger } = this.#context
-    const due = { policy: name, dueAt: dueAt.toISOString(), why }
-    try {
-      const { started, runId } = this.#startBackup(name)
-      if (started) {
-        logger.info({ ...due, run: runId }, 'backup due')
-        return
-      }
-      this.#metrics.onSkipped(name, 1)
-      logger.warn({ ...due, run: runId }, 'backup skipped: the last one is still under way')
-    } catch (thrown) {
-      this.#metrics.onSkipped(name, 1)
-      logger.error({ ...due, ...failureFields(failureData(thrown)) }, 'backup skipped')
-    }
-  }
-
-  #onMissed({ name }: PolicyConfig, dueAt: Date, count: number): void {
-    this.#metrics.onSkipped(name, count)
-    this.#context.logger.warn({ policy: name, dueAt: dueAt.toISOString(), count }, 'due times missed')
-  }
-
-  #startBackup(policy: string): StartedBackup {
-    const under = this.#pool.backupOf(policy)
-    if (under) return { runId: under.runId, state: under.state, started: false }
-    const { runId } = this.#pool.submit({ kind: 'backup', policy, config: this.#config })
-    return { runId, state: this.#pool.backupOf(policy)?.state ?? 'running', started: true }
   }
 }

@@ -1,7 +1,15 @@
 import type { Config } from '../config/config.ts'
 import { planChanges } from '../config/plan.ts'
 import { SECOND_MS } from '../core/units.ts'
-import type { AgentView, ReloadReport, RunList, StartedBackup, Status } from '../http/agent-view.ts'
+import type {
+  AgentView,
+  BackupFilter,
+  BackupList,
+  ReloadReport,
+  RunList,
+  StartedBackup,
+  Status,
+} from '../http/agent-view.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { RunPool } from '../runs/run-pool.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
@@ -40,6 +48,12 @@ export function createView(parts: AgentParts): AgentView {
     metrics: () => metrics.render(),
     status: () => statusOf(parts),
     runs: () => runsOf(pool),
+    run: (runId) => pool.find(runId),
+    cancelRun(runId) {
+      if (pool.cancel(runId)) return 'cancelling'
+      return pool.find(runId) ? 'ended' : undefined
+    },
+    backups: (filter) => backupsOf(parts, filter),
     startBackup: (policy) => (hasName(config().policies, policy) ? parts.startBackup(policy) : undefined),
     async validateLocation(location, permission, signal) {
       if (!hasName(config().locations, location)) return undefined
@@ -92,9 +106,11 @@ function statusOf(parts: AgentParts): Status {
     policies: policies.map(({ name, backupLocations }) => ({
       name,
       nextRun: isoOrNull(scheduler.nextRun(name)),
+      retryAt: isoOrNull(scheduler.retryAt(name)),
       locations: backupLocations.map((location) => {
-        const { newestComplete, backups } = metrics.catalogs.of(name, location)
-        return { name: location, lastSuccess: isoOrNull(newestComplete), backups }
+        const { newestComplete, newestVerified, backups } = metrics.catalogs.of(name, location)
+        const facts = { lastSuccess: isoOrNull(newestComplete), lastVerified: isoOrNull(newestVerified) }
+        return { name: location, ...facts, backups }
       }),
     })),
     locations: locations.map(({ name }) => {
@@ -102,6 +118,24 @@ function statusOf(parts: AgentParts): Status {
       return { name, up, lastError: lastError ? { ...lastError, at: lastError.at.toISOString() } : null }
     }),
     runs: runsOf(pool),
+  }
+}
+
+function backupsOf({ metrics, config }: AgentParts, filter: BackupFilter): BackupList {
+  const pairs = config()
+    .policies.filter(({ name }) => filter.policy === undefined || name === filter.policy)
+    .flatMap(({ name: policy, backupLocations }) => backupLocations.map((location) => ({ policy, location })))
+    .filter(({ location }) => filter.location === undefined || location === filter.location)
+  return {
+    backups: pairs
+      .flatMap(({ policy, location }) => metrics.catalogs.backups(policy, location))
+      .sort((a, b) => (a.backupId < b.backupId ? 1 : -1)),
+    catalogs: pairs.map(({ policy, location }) => ({
+      policy,
+      location,
+      readAt: isoOrNull(metrics.catalogs.of(policy, location).readAt),
+      up: metrics.location(location)?.up ?? false,
+    })),
   }
 }
 

@@ -10,9 +10,13 @@ export interface AgentCommand {
   readonly host: string
   readonly port: number
   readonly tokenFile?: string
+  /** How long backups that go on may take to end by themselves when the agent stops. */
+  readonly drainMs: number
   /** The program that a run process executes: this one. */
   readonly mainFile: string
   readonly onHangup: (listener: () => void) => void
+  /** A second request to stop, while the first one is being fulfilled. */
+  readonly onHurry: (listener: () => void) => void
 }
 
 /**
@@ -23,7 +27,7 @@ const RUN_FLAGS = ['--max-semi-space-size=1']
 
 /** Everything that is always up, until somebody asks it to stop. */
 export async function runAgent(command: AgentCommand, context: CommandContext): Promise<ExitCode> {
-  const { configFile: file, host, port, tokenFile, mainFile } = command
+  const { configFile: file, host, port, tokenFile, drainMs, mainFile } = command
   const { clock, env, stderr, signal } = context
   const load = () => readConfigFile(file, env)
   const { config, diagnostics, files } = await load()
@@ -37,6 +41,7 @@ export async function runAgent(command: AgentCommand, context: CommandContext): 
       host,
       port,
       tokenFile,
+      drainMs,
       runCommand: [process.execPath, ...RUN_FLAGS, mainFile, 'run'],
       initial: { config, diagnostics },
       loadText: (text) => loadConfig(text, { file, env }),
@@ -48,6 +53,7 @@ export async function runAgent(command: AgentCommand, context: CommandContext): 
   const started = agent.start()
   command.onHangup(() => void started.then(() => agent.reload()).catch(() => undefined))
   await started
+  command.onHurry(() => agent.hurry())
   await stopAsked(signal)
   await agent.stop()
   return 0

@@ -4,6 +4,7 @@ import { runBackup } from '../backup/run-backup.ts'
 import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
 import { failureData, toFailure } from '../core/errors.ts'
 import type { Emit } from '../core/events.ts'
+import type { Traffic } from '../locations/traffic.ts'
 import type { Installation } from '../palette/installation.ts'
 import { openLocations, reportUsage } from './compose.ts'
 import { requirePolicy } from './configuration.ts'
@@ -19,6 +20,8 @@ export interface BackupRequest {
   readonly policy: string
   readonly runId?: string
   readonly emit: Emit
+  /** Counts what is moved to and from the locations. */
+  readonly traffic?: Traffic
 }
 
 export function createRunId(): string {
@@ -73,7 +76,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
         }),
         installation: describeInstallation(installation),
         ...(proving ? { proving } : {}),
-        locations: locations.usable,
+        locations: locations.usable.map((location) => request.traffic?.count(location) ?? location),
         unusable: locations.unusable,
         owner: thisOwner(),
         isDead: (record) => record.run_id !== runId && isDead(record, clock),

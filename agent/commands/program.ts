@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { VERIFY_LEVELS } from '../backup/prove-artifact.ts'
 import type { Failure } from '../core/errors.ts'
+import { parseDuration, SECOND_MS } from '../core/units.ts'
 import type { CommandContext, ExitCode } from './context.ts'
 
 const DEFAULT_CONFIG = '/etc/palette-backup/palette-backup.yaml'
@@ -10,6 +11,8 @@ export interface ProcessHooks {
   /** This program's entry file: run processes start from it. */
   readonly mainFile: string
   readonly onHangup: (listener: () => void) => void
+  /** A second SIGINT or SIGTERM is for the listener, and ends the program no more; a third one does. */
+  readonly onHurry: (listener: () => void) => void
   readonly onInputEnd: (listener: () => void) => void
   readonly stop: (failure: Failure) => void
   /** Told as soon as it is known that results are wanted as JSON. */
@@ -51,9 +54,10 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on, 0 for any', parsePort, 9180)
     .option('--token-file <file>', 'bearer token for what changes something or reveals configuration')
+    .option('--drain <time>', 'what backups that go on get to end by themselves at SIGTERM', parseTime, 20 * SECOND_MS)
     .action(async (options) => {
       const { runAgent } = await import('./agent.ts')
-      exitCode = await runAgent({ ...options, configFile: options.config, ...hooks }, context)
+      exitCode = await runAgent({ ...options, drainMs: options.drain, configFile: options.config, ...hooks }, context)
     })
   add('backup', 'make a backup now')
     .argument('[policy]', 'the backup_policy; not needed when there is only one')
@@ -173,4 +177,10 @@ function parsePort(text: string): number {
   const port = Number(text)
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
   throw new CommanderError(2, 'palette-backup.port', `error: --port takes a number from 0 to 65535, not ${text}`)
+}
+
+function parseTime(text: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new CommanderError(2, 'palette-backup.time', `error: --drain takes a time such as 30s or 10m, not ${text}`)
 }

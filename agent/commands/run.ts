@@ -5,7 +5,9 @@ import { summaryOf, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
 import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'
 import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult } from '../core/events.ts'
+import { SECOND_MS } from '../core/units.ts'
 import type { Location } from '../locations/location.ts'
+import { Traffic } from '../locations/traffic.ts'
 import { validateLocation } from '../locations/validate.ts'
 import type { RunRequest } from '../runs/request.ts'
 import { decodeRequest } from '../runs/request.ts'
@@ -25,13 +27,36 @@ export async function runCommand(context: CommandContext, hooks: ProcessHooks): 
   const request = decodeRequest((await context.readLine()) ?? '')
   // The agent holds the other end open for as long as it lives: a run must not outlive it.
   hooks.onInputEnd(() => hooks.stop(new Failure('stopped because the agent ended', { code: 'cancelled' })))
-  return exitCodeOf(await perform(request, emit, context))
+  const ended = new AbortController()
+  const traffic = new Traffic()
+  void beat(request.runId, traffic, emit, context, ended.signal)
+  try {
+    return exitCodeOf(await perform(request, traffic, emit, context))
+  } finally {
+    ended.abort()
+  }
 }
 
-async function perform(request: RunRequest, emit: Emit, context: CommandContext): Promise<RunResult> {
+const HEARTBEAT_MS = 10 * SECOND_MS
+
+/** Says that the process lives and how much it has moved: the agent ends one that does neither. */
+async function beat(
+  runId: string,
+  traffic: Traffic,
+  emit: Emit,
+  { clock }: CommandContext,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    emit({ type: 'run.heartbeat', runId, movedBytes: traffic.moved })
+    await clock.sleep(HEARTBEAT_MS, { signal, unref: true }).catch(() => undefined)
+  }
+}
+
+async function perform(request: RunRequest, traffic: Traffic, emit: Emit, context: CommandContext): Promise<RunResult> {
   switch (request.kind) {
     case 'backup':
-      return (await executeBackup({ ...request, emit }, context)).result
+      return (await executeBackup({ ...request, traffic, emit }, context)).result
     case 'catalog':
       return await timed(request, emit, context, () => readCatalogs(request, emit, context))
     case 'validate':

@@ -13,6 +13,7 @@
  * - `cancelled`    somebody asked to stop
  * - `refused`      a safety rule of this program said no
  * - `unavailable`  the other side answered that it cannot now (throttling, 5xx, election)
+ * - `limit`        a limit of the run was reached: its time, its memory, or how long nothing may move
  * - `internal`     anything else: a defect of this program until shown otherwise
  */
 export const ERROR_CODES = [
@@ -29,6 +30,7 @@ export const ERROR_CODES = [
   'cancelled',
   'refused',
   'unavailable',
+  'limit',
   'internal',
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]

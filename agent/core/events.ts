@@ -64,6 +64,8 @@ export type RunEvent =
       readonly bytes: number
       readonly totalBytes?: number
       readonly documents: number
+      /** The one that is being read. */
+      readonly collection?: string
     }
   /** A source was read to its end; how far it is from one instant. */
   | {
@@ -77,6 +79,8 @@ export type RunEvent =
       /** `host:port` and what it is in its replica set. */
       readonly member?: string
     }
+  /** The process of the run is alive; `movedBytes` grows while anything is read from a source or moved to a location. */
+  | { readonly type: 'run.heartbeat'; readonly runId: string; readonly movedBytes: number }
   | { readonly type: 'run.warning'; readonly runId: string; readonly message: string }
   /** What is known about the Palette that is protected, without secrets. */
   | {

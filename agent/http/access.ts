@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { BlockList } from 'node:net'
 import type { Request, RequestHandler } from 'express'
+import { errnoOf } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { Problem } from './problem.ts'
 import { sendProblem } from './problem.ts'
@@ -14,18 +15,18 @@ export interface AccessOptions {
 
 /** Lets through who knows the token, or, without a token file, who is on the same machine (or behind `kubectl port-forward`). */
 export function requireAccess({ tokenFile, logger }: AccessOptions): RequestHandler {
+  const token = tokenFile === undefined ? undefined : new TokenFile(tokenFile, logger)
   return async (request, response, next) => {
-    const problem =
-      tokenFile === undefined ? refuseForeigner(request) : await refuseStranger(request, tokenFile, logger)
+    const problem = token ? await refuseStranger(request, token) : refuseForeigner(request)
     if (!problem) return next()
-    if (problem.status === 401) response.set('WWW-Authenticate', 'Bearer realm="palette-backup"')
+    if (problem.status === 401) response.set('WWW-Authenticate', challenge(request))
     sendProblem(response, problem)
   }
 }
 
-async function refuseStranger(request: Request, tokenFile: string, logger: Logger): Promise<Problem | undefined> {
-  const given = /^Bearer +(\S+) *$/i.exec(request.get('authorization') ?? '')?.[1]
-  const wanted = await readToken(tokenFile, logger)
+async function refuseStranger(request: Request, token: TokenFile): Promise<Problem | undefined> {
+  const given = givenToken(request)
+  const wanted = await token.read()
   if (wanted === undefined) {
     return { status: 503, title: 'No token to compare with', detail: 'The token file is empty or cannot be read.' }
   }
@@ -33,15 +34,56 @@ async function refuseStranger(request: Request, tokenFile: string, logger: Logge
   return { status: 401, title: 'A bearer token is needed', detail: 'Send "Authorization: Bearer <token>".' }
 }
 
-async function readToken(tokenFile: string, logger: Logger): Promise<string | undefined> {
-  try {
-    const token = (await readFile(tokenFile, 'utf8')).trim()
-    if (token !== '') return token
-    logger.error({ tokenFile }, 'token file is empty')
-  } catch (thrown) {
-    logger.error({ tokenFile, err: thrown }, 'token file cannot be read')
+/**
+ * The console page takes the token as the password of any user, because a browser can ask for nothing else. Only there:
+ * what a browser sends by itself must never start or change anything.
+ */
+function givenToken(request: Request): string | undefined {
+  const header = request.get('authorization') ?? ''
+  const bearer = /^Bearer +(\S+) *$/i.exec(header)?.[1]
+  if (bearer !== undefined || !isConsole(request)) return bearer
+  const basic = /^Basic +([A-Za-z0-9+/=]+) *$/i.exec(header)?.[1]
+  const pair = Buffer.from(basic ?? '', 'base64').toString('utf8')
+  return basic === undefined ? undefined : pair.slice(pair.indexOf(':') + 1)
+}
+
+function isConsole({ method, path }: Request): boolean {
+  return method === 'GET' && path === '/'
+}
+
+function challenge(request: Request): string[] {
+  const realm = 'realm="palette-backup"'
+  return isConsole(request) ? [`Bearer ${realm}`, `Basic ${realm}, charset="UTF-8"`] : [`Bearer ${realm}`]
+}
+
+/** Reads the token each time; says what is wrong with the file once, not at every request. */
+class TokenFile {
+  readonly #path: string
+  readonly #logger: Logger
+  #trouble: string | undefined
+
+  constructor(path: string, logger: Logger) {
+    this.#path = path
+    this.#logger = logger
   }
-  return undefined
+
+  async read(): Promise<string | undefined> {
+    try {
+      const token = (await readFile(this.#path, 'utf8')).trim()
+      this.#tell(token === '' ? 'is empty' : undefined)
+      return token === '' ? undefined : token
+    } catch (thrown) {
+      this.#tell(`cannot be read (${errnoOf(thrown) ?? 'unknown'})`)
+      return undefined
+    }
+  }
+
+  #tell(trouble: string | undefined): void {
+    if (trouble !== undefined && trouble !== this.#trouble) {
+      this.#logger.error({ tokenFile: this.#path, trouble }, 'token file cannot be used')
+    }
+    this.#trouble = trouble
+  }
 }
 
 /** Digests have one length, so that the time of the comparison tells nothing of the token. */

@@ -1,10 +1,17 @@
 import type { Plan } from '../config/plan.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { FailureData } from '../core/errors.ts'
-import type { InstallationFact, RunResult, UnfinishedRestoreSummary, ValidateStep } from '../core/events.ts'
+import type {
+  BackupSummary,
+  InstallationFact,
+  RunResult,
+  UnfinishedRestoreSummary,
+  ValidateStep,
+} from '../core/events.ts'
 import type { Permission } from '../runs/request.ts'
 import type { RunRecord } from '../runs/run-history.ts'
-import type { ActiveRun } from '../runs/run-pool.ts'
+import type { RunDetail } from '../runs/run-pool.ts'
+import type { ActiveRun } from '../runs/run-task.ts'
 
 /** What the HTTP interface may see of the agent and ask of it. Everything in it is plain data without secrets. */
 export interface AgentView {
@@ -15,6 +22,11 @@ export interface AgentView {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
   status(): Status
   runs(): RunList
+  /** Undefined when no such run is known, or not any more. */
+  run(runId: string): RunDetail | undefined
+  /** Undefined when no such run is known; `ended` when there is nothing to cancel any more. */
+  cancelRun(runId: string): 'cancelling' | 'ended' | undefined
+  backups(filter: BackupFilter): BackupList
   /** The backup that was started, or that is under way already; undefined when there is no such policy. */
   startBackup(policy: string): StartedBackup | undefined
   /** Undefined when there is no such location. */
@@ -48,10 +60,14 @@ export interface Status {
   readonly policies: readonly {
     readonly name: string
     readonly nextRun: string | null
+    /** When a failed run is tried again. */
+    readonly retryAt: string | null
     readonly locations: readonly {
       readonly name: string
       /** Start of the newest complete backup. */
       readonly lastSuccess: string | null
+      /** Start of the newest one that a verification has proven. */
+      readonly lastVerified: string | null
       readonly backups: number
     }[]
   }[]
@@ -68,6 +84,25 @@ export interface RunList {
   readonly active: readonly ActiveRun[]
   /** What ended, newest first. */
   readonly recent: readonly RunRecord[]
+}
+
+export interface BackupFilter {
+  readonly policy?: string | undefined
+  readonly location?: string | undefined
+}
+
+/** What the catalogs of the locations hold, as last read. */
+export interface BackupList {
+  /** Newest first. */
+  readonly backups: readonly BackupSummary[]
+  readonly catalogs: readonly {
+    readonly policy: string
+    readonly location: string
+    /** ISO 8601, UTC; null while it was not read: its backups are not in the list. */
+    readonly readAt: string | null
+    /** The last attempt to use the location went well. */
+    readonly up: boolean
+  }[]
 }
 
 export interface StartedBackup {

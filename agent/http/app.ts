@@ -5,9 +5,11 @@ import { requireAccess } from './access.ts'
 import type { AgentView } from './agent-view.ts'
 import { backupRoutes } from './backup-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { requestLimits } from './limits.ts'
 import { planRoutes } from './plan-routes.ts'
 import { problemHandler, sendProblem } from './problem.ts'
 import { reloadRoutes } from './reload-routes.ts'
+import { runRoutes } from './run-routes.ts'
 import { statusRoutes } from './status-routes.ts'
 import { validateRoutes } from './validate-routes.ts'
 
@@ -16,12 +18,13 @@ export function createApp(agent: AgentView, access: AccessOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.use(healthRoutes(agent))
-  app.use(requireAccess(access))
+  app.use(requestLimits(), requireAccess(access))
   app.use((_request, response, next) => {
-    response.set('Cache-Control', 'no-store')
+    response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' })
     next()
   })
-  app.use(statusRoutes(agent), backupRoutes(agent), validateRoutes(agent), planRoutes(agent), reloadRoutes(agent))
+  app.use(statusRoutes(agent), runRoutes(agent), backupRoutes(agent))
+  app.use(validateRoutes(agent), planRoutes(agent), reloadRoutes(agent))
   app.use((request, response) => {
     sendProblem(response, { status: 404, title: 'Nothing here', detail: `${request.method} ${request.path}` })
   })

@@ -5,6 +5,10 @@ import { queryText } from './query.ts'
 
 export function backupRoutes(agent: AgentView): Router {
   const router = Router()
+  router.get('/backups', (request, response) => {
+    const filter = { policy: queryText(request, 'policy'), location: queryText(request, 'location') }
+    response.json(agent.backups(filter))
+  })
   router.post('/backups', (request, response) => {
     const policy = queryText(request, 'policy')
     if (policy === undefined) {

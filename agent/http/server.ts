@@ -20,11 +20,20 @@ export interface ListenOptions {
 /** What an answer that is on its way gets when the server closes. */
 const CLOSE_GRACE_MS = 1000
 
+/** What a client gets to send its headers, and to send all of its request: nobody holds a connection by being slow. */
+const HEADERS_MS = 10_000
+const REQUEST_MS = 30_000
+const CONNECTIONS = 512
+
 export async function startServer(
   listener: RequestListener,
   { host, port, clock }: ListenOptions,
 ): Promise<HttpServer> {
-  const server = createServer(listener)
+  const server = createServer(
+    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: HEADERS_MS / 2 },
+    listener,
+  )
+  server.maxConnections = CONNECTIONS
   server.listen(port, host)
   try {
     await once(server, 'listening')

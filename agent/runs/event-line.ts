@@ -53,6 +53,7 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     bytes: count,
     totalBytes: count.exactOptional(),
     documents: count,
+    collection: z.string().exactOptional(),
   }),
   z.object({
     type: z.literal('source.read'),
@@ -63,6 +64,7 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     reason: z.string().exactOptional(),
     member: z.string().exactOptional(),
   }),
+  z.object({ type: z.literal('run.heartbeat'), ...run, movedBytes: count }),
   z.object({ type: z.literal('run.warning'), ...run, message: z.string() }),
   z.object({
     type: z.literal('restores.read'),

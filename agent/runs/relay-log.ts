@@ -1,26 +1,28 @@
-import type { Logger } from '../core/log.ts'
+import type { LogLevel, LogLine } from './event-log.ts'
 
-const LEVELS = ['debug', 'info', 'warn', 'error', 'fatal'] as const
-type Level = (typeof LEVELS)[number]
-
-/** Writes what a run process logged to the agent's log: its own JSON lines as what they are, other text as a warning. */
-export function relayLog(logger: Logger, line: string): void {
-  const entry = parse(line)
-  if (!entry) {
-    logger.warn({ line }, 'run process wrote')
-    return
-  }
-  const { level, msg, time: _, ...fields } = entry
-  logger[level](fields, msg)
+const LEVELS: Readonly<Record<string, LogLevel>> = {
+  trace: 'debug',
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  error: 'error',
+  fatal: 'error',
 }
 
-function parse(line: string): { level: Level; msg: string; [field: string]: unknown } | undefined {
+/** What a run process wrote to standard error: its own JSON lines as what they are, other text as a warning. */
+export function logLineIn(text: string): LogLine {
+  return parse(text) ?? { level: 'warn', message: 'run process wrote', fields: { line: text } }
+}
+
+function parse(text: string): LogLine | undefined {
   try {
-    const value: unknown = JSON.parse(line)
+    const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null || !('level' in value) || !('msg' in value)) return undefined
-    const { level, msg } = value
-    const known = LEVELS.find((one) => one === level)
-    return known && typeof msg === 'string' ? { ...value, level: known, msg } : undefined
+    const { level: name, msg, ...others } = value
+    const level = typeof name === 'string' ? LEVELS[name] : undefined
+    if (!level || typeof msg !== 'string') return undefined
+    const { time: _, ...fields }: Record<string, unknown> = others
+    return { level, message: msg, fields }
   } catch {
     return undefined
   }

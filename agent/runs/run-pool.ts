@@ -1,28 +1,41 @@
+import type { PolicyConfig } from '../config/config.ts'
 import type { Clock } from '../core/clock.ts'
 import type { FailureData } from '../core/errors.ts'
 import { Failure, failureData } from '../core/errors.ts'
-import type { Emit, RunEvent, RunKind, RunResult } from '../core/events.ts'
+import type { Emit, RunEvent, RunResult } from '../core/events.ts'
 import type { Logger } from '../core/log.ts'
+import { HOUR_MS, MIB } from '../core/units.ts'
 import { DeadRuns } from './dead-runs.ts'
-import { relayLog } from './relay-log.ts'
+import { logLineIn } from './relay-log.ts'
 import type { RunOrder, RunRequest } from './request.ts'
 import { runEnvironment } from './run-environment.ts'
 import type { RunRecord } from './run-history.ts'
 import { RunHistory } from './run-history.ts'
 import { createRunId } from './run-id.ts'
+import type { JournalEntry } from './run-journal.ts'
+import { RunJournal } from './run-journal.ts'
 import type { RunEnd, RunProcess, RunProcessOptions } from './run-process.ts'
 import { startRunProcess } from './run-process.ts'
+import type { ActiveRun } from './run-task.ts'
+import { RunTask } from './run-task.ts'
+import type { RunLimits } from './watchdog.ts'
+import { SILENT_MS, STALL_MS } from './watchdog.ts'
 
 /** Processes at once, for backups and apart from them for short runs: validating must not wait for hours. */
 const PROCESSES = 2
 /** Runs that wait; more are refused. */
 const LONGEST_QUEUE = 64
+/** Lines of one run that reach the agent's log; a run that says more is cut short there. */
+const MOST_LINES = 1000
+/** What a run that belongs to no policy may take. */
+const SHORT_RUN = { timeoutMs: HOUR_MS, memoryLimitBytes: 512 * MIB }
 
 export interface RunPoolOptions extends Pick<RunProcessOptions, 'command' | 'env' | 'graceMs'> {
   readonly clock: Clock
   readonly logger: Logger
   readonly emit: Emit
   readonly processes?: number
+  readonly patience?: Pick<RunLimits, 'silentMs' | 'stallMs'>
 }
 
 export interface SubmittedRun {
@@ -31,36 +44,24 @@ export interface SubmittedRun {
   cancel(): void
 }
 
-/** A run that waits or goes on. */
-export interface ActiveRun {
-  readonly runId: string
-  readonly kind: RunKind
-  readonly policy?: string
-  readonly location?: string
-  readonly state: 'queued' | 'running'
-  /** ISO 8601, UTC. */
-  readonly since: string
-  readonly stage?: string
-  readonly bytes?: number
-  readonly totalBytes?: number
+/** Everything that is known of one run. */
+export type RunDetail = (ActiveRun | RunRecord) & {
+  readonly log: readonly JournalEntry[]
+  /** Older log lines that are not kept. */
+  readonly logDropped: number
 }
 
-interface Task {
-  readonly runId: string
-  readonly order: RunOrder
-  readonly onEvent: Emit | undefined
-  readonly done: Promise<RunEnd>
-  readonly resolve: (end: RunEnd) => void
-  readonly cancelled: AbortController
-  since: Date
-  state: 'queued' | 'running'
-  progress: { stage?: string; bytes?: number; totalBytes?: number }
+export interface DrainOptions {
+  /** Backups that go on get so long to end by themselves. */
+  readonly waitMs: number
+  /** Aborted: they get no longer. */
+  readonly hurry: AbortSignal
 }
 
 /** Runs processes: one backup per policy at a time, few at once, and a record of how each ended. */
 export class RunPool {
   readonly #options: RunPoolOptions
-  readonly #tasks = new Map<string, Task>()
+  readonly #tasks = new Map<string, RunTask>()
   readonly #history = new RunHistory()
   readonly #deadRuns = new DeadRuns()
   #draining = false
@@ -85,21 +86,10 @@ export class RunPool {
         retryable: true,
       })
     }
-    const { promise: done, resolve } = Promise.withResolvers<RunEnd>()
-    const task: Task = {
-      runId: createRunId(),
-      order,
-      onEvent,
-      done,
-      resolve,
-      cancelled: new AbortController(),
-      since: this.#options.clock.now(),
-      state: 'queued',
-      progress: {},
-    }
+    const task = new RunTask(createRunId(), order, this.#options.clock.now(), onEvent)
     this.#tasks.set(task.runId, task)
     this.#startWaiting()
-    return { runId: task.runId, done, cancel: () => this.#cancel(task) }
+    return { runId: task.runId, done: task.done, cancel: () => this.#cancel(task) }
   }
 
   /** The backup of a policy that waits or goes on. */
@@ -108,35 +98,71 @@ export class RunPool {
   }
 
   active(): readonly ActiveRun[] {
-    return [...this.#tasks.values()].map(({ runId, order, state, since, progress }) => ({
-      runId,
-      ...subjectOf(order),
-      state,
-      since: since.toISOString(),
-      ...progress,
-    }))
+    return [...this.#tasks.values()].map((task) => task.view())
   }
 
   history(): readonly RunRecord[] {
     return this.#history.list()
   }
 
-  /** Takes no more runs, cancels all, and resolves when no process is left. */
-  async drain(): Promise<void> {
+  /** One run, whether it waits, goes on or has ended; undefined when it is not known, or not any more. */
+  find(runId: string): RunDetail | undefined {
+    const task = this.#tasks.get(runId)
+    const past = this.#history.find(runId)
+    const journal = task?.journal ?? past?.journal
+    const facts = task?.view() ?? past?.record
+    return facts && journal && { ...facts, log: journal.lines, logDropped: journal.dropped }
+  }
+
+  /** Asks a run to end. False when it waits or goes on no more. */
+  cancel(runId: string): boolean {
+    const task = this.#tasks.get(runId)
+    if (task) this.#cancel(task)
+    return task !== undefined
+  }
+
+  /** Puts on record that a policy was due and nothing was started. */
+  recordSkipped(policy: string, dueAt: Date, reason: string): void {
+    const at = this.#options.clock.now().toISOString()
+    const failure: FailureData = { code: 'unavailable', message: reason }
+    const record: RunRecord = {
+      runId: createRunId(),
+      kind: 'backup',
+      policy,
+      startedAt: dueAt.toISOString(),
+      finishedAt: at,
+      result: 'skipped',
+      failure,
+    }
+    this.#history.add({ record, journal: new RunJournal() })
+  }
+
+  /** Takes no more runs, cancels what waits and what is short, lets backups end as long as allowed, then cancels them. */
+  async drain({ waitMs, hurry }: DrainOptions): Promise<void> {
     this.#draining = true
     const tasks = [...this.#tasks.values()]
-    for (const task of tasks) this.#cancel(task)
+    const patient = waitMs > 0 ? tasks.filter((task) => task.state === 'running' && task.order.kind === 'backup') : []
+    for (const task of tasks) if (!patient.includes(task)) this.#cancel(task)
+    if (patient.length > 0) await this.#waitFor(patient, waitMs, hurry)
+    for (const task of patient) this.#cancel(task)
     await Promise.all(tasks.map((task) => task.done))
   }
 
-  #cancel(task: Task): void {
+  async #waitFor(tasks: readonly RunTask[], waitMs: number, hurry: AbortSignal): Promise<void> {
+    const ended = new AbortController()
+    void Promise.all(tasks.map((task) => task.done)).then(() => ended.abort())
+    const signal = AbortSignal.any([ended.signal, hurry])
+    await this.#options.clock.sleep(waitMs, { signal }).catch(() => undefined)
+  }
+
+  #cancel(task: RunTask): void {
     if (task.state === 'running') {
       task.cancelled.abort()
       return
     }
     if (!this.#tasks.has(task.runId)) return
     const failure = failureData(new Failure(`run ${task.runId} was cancelled before it started`, { code: 'cancelled' }))
-    this.#emit(task, this.#finishedEvent(task, 'cancelled', 0, failure))
+    this.#hear(task, this.#finishedEvent(task, 'cancelled', failure))
     this.#finish(task, { result: 'cancelled', failure, finished: true })
   }
 
@@ -149,33 +175,41 @@ export class RunPool {
     }
   }
 
-  #start(task: Task): void {
+  #start(task: RunTask): void {
     const { logger, clock, command, env, graceMs } = this.#options
-    const { runId, order } = task
     task.state = 'running'
     task.since = clock.now()
-    const runLogger = logger.child({ run: runId, ...subjectOf(order) })
+    const limits = this.#limits(task.order)
+    const runLogger = logger.child({ run: task.runId, ...task.subject })
+    let lines = 0
     const process = this.#spawn(task, {
       command,
-      env: runEnvironment(env, order.config),
+      env: withHeapLimit(runEnvironment(env, task.order.config), limits),
       graceMs,
       clock,
+      limits,
       request: this.#request(task),
       signal: task.cancelled.signal,
-      onEvent: (event) => this.#emit(task, event),
-      onLog: (line) => relayLog(runLogger, line),
+      onEvent: (event) => this.#hear(task, event),
+      onLog: (text) => {
+        const line = logLineIn(text)
+        task.note(line, clock.now())
+        lines += 1
+        if (lines <= MOST_LINES) runLogger[line.level](line.fields, line.message)
+        if (lines === MOST_LINES) runLogger.warn({ lines }, 'run says too much: no more of it is logged')
+      },
     })
     runLogger.debug({ pid: process.pid }, 'run process started')
     void process.done.then((end) => this.#finish(task, end))
   }
 
   /** A request that cannot even be handed over is a run that failed, not an agent that ends. */
-  #spawn(task: Task, options: RunProcessOptions): RunProcess {
+  #spawn(task: RunTask, options: RunProcessOptions): RunProcess {
     try {
       return startRunProcess(options)
     } catch (thrown) {
       const failure = failureData(thrown)
-      this.#emit(task, this.#finishedEvent(task, 'failed', 0, failure))
+      this.#hear(task, this.#finishedEvent(task, 'failed', failure))
       return {
         pid: undefined,
         done: Promise.resolve({ result: 'failed', failure, finished: true }),
@@ -184,40 +218,35 @@ export class RunPool {
     }
   }
 
-  #request({ runId, order }: Task): RunRequest {
+  #limits(order: RunOrder): RunLimits {
+    const named = (policy: PolicyConfig): boolean => order.kind === 'backup' && policy.name === order.policy
+    const { timeoutMs, memoryLimitBytes } = order.config.policies.find(named) ?? SHORT_RUN
+    const { silentMs, stallMs } = this.#options.patience ?? { silentMs: SILENT_MS, stallMs: STALL_MS }
+    return { timeoutMs, memoryLimitBytes, silentMs, stallMs }
+  }
+
+  #request({ runId, order }: RunTask): RunRequest {
     const deadRuns = order.kind === 'backup' ? this.#deadRuns.of(order.policy) : []
     return { ...order, runId, ...(deadRuns.length > 0 ? { deadRuns } : {}) }
   }
 
-  #emit(task: Task, event: RunEvent): void {
-    if (event.type === 'run.stage') task.progress = { stage: event.stage }
-    if (event.type === 'run.progress') {
-      const { bytes, totalBytes } = event
-      task.progress = { ...task.progress, bytes, ...(totalBytes === undefined ? {} : { totalBytes }) }
-    }
-    this.#options.emit(event)
+  #hear(task: RunTask, event: RunEvent): void {
+    const { clock, emit } = this.#options
+    task.hear(event, clock.now(), clock.monotonicMs())
+    emit(event)
     task.onEvent?.(event)
   }
 
-  #finish(task: Task, end: RunEnd): void {
-    const { runId, order, since } = task
-    this.#tasks.delete(runId)
-    this.#history.add({
-      runId,
-      ...subjectOf(order),
-      startedAt: since.toISOString(),
-      finishedAt: this.#options.clock.now().toISOString(),
-      result: end.result,
-      ...(end.failure ? { failure: end.failure } : {}),
-    })
-    if (order.kind === 'backup') this.#deadRuns.note(order.policy, runId, end)
+  #finish(task: RunTask, end: RunEnd): void {
+    this.#tasks.delete(task.runId)
+    this.#history.add({ record: task.record(end, this.#options.clock.now()), journal: task.journal })
+    if (task.order.kind === 'backup') this.#deadRuns.note(task.order.policy, task.runId, end)
     task.resolve(end)
     this.#startWaiting()
   }
 
-  #finishedEvent(task: Task, result: RunResult, durationMs: number, failure: FailureData): RunEvent {
-    const { runId, order } = task
-    const { kind, policy } = subjectOf(order)
+  #finishedEvent({ runId, subject }: RunTask, result: RunResult, failure: FailureData): RunEvent {
+    const { kind, policy } = subject
     const at = this.#options.clock.now().toISOString()
     return {
       type: 'run.finished',
@@ -226,23 +255,18 @@ export class RunPool {
       ...(policy === undefined ? {} : { policy }),
       at,
       result,
-      durationMs,
+      durationMs: 0,
       failure,
     }
   }
 
-  #count(matches: (task: Task) => boolean): number {
+  #count(matches: (task: RunTask) => boolean): number {
     return [...this.#tasks.values()].filter(matches).length
   }
 }
 
-function subjectOf(order: RunOrder): { kind: RunOrder['kind']; policy?: string; location?: string } {
-  switch (order.kind) {
-    case 'backup':
-      return { kind: order.kind, policy: order.policy }
-    case 'validate':
-      return { kind: order.kind, location: order.location }
-    case 'catalog':
-      return { kind: order.kind }
-  }
+/** V8 collects before it takes what the whole process may have; the watchdog counts the rest. */
+function withHeapLimit(env: RunProcessOptions['env'], { memoryLimitBytes }: RunLimits): RunProcessOptions['env'] {
+  const flag = `--max-old-space-size=${Math.floor(memoryLimitBytes / MIB)}`
+  return { ...env, NODE_OPTIONS: [env['NODE_OPTIONS'], flag].filter(Boolean).join(' ') }
 }

@@ -3,13 +3,16 @@ import { spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../core/clock.ts'
 import type { FailureData } from '../core/errors.ts'
-import { errnoOf, isAbort } from '../core/errors.ts'
+import { errnoOf, Failure, failureData, isAbort } from '../core/errors.ts'
 import type { Emit, RunEvent, RunResult } from '../core/events.ts'
 import { KIB, MIB } from '../core/units.ts'
 import { parseEventLine } from './event-line.ts'
 import { boundedLines } from './lines.ts'
+import { offerToOomKiller } from './process-memory.ts'
 import type { RunRequest } from './request.ts'
 import { encodeRequest } from './request.ts'
+import type { RunLimits } from './watchdog.ts'
+import { Watchdog } from './watchdog.ts'
 
 /** A catalog of 10,000 backups is one event of about 2 MB. */
 const LONGEST_EVENT = 8 * MIB
@@ -29,6 +32,7 @@ export interface RunProcessOptions {
   readonly clock: Clock
   /** What a process gets between SIGTERM and SIGKILL, and after its last event to exit. */
   readonly graceMs: number
+  readonly limits: RunLimits
 }
 
 export interface RunEnd {
@@ -36,6 +40,7 @@ export interface RunEnd {
   readonly failure?: FailureData
   /** False: the process died without saying how its run ended; what it held in the locations is still there. */
   readonly finished: boolean
+  readonly peakMemoryBytes?: number
 }
 
 export interface RunProcess {
@@ -58,6 +63,8 @@ export function startRunProcess(options: RunProcessOptions): RunProcess {
   const run = new Conversation(child, options)
   // Without a process there may be no streams either.
   if (child.pid !== undefined) {
+    offerToOomKiller(child.pid)
+    run.watch(child.pid)
     // A process that dies before it has read its request breaks the pipe; its end tells more than that error.
     child.stdin.on('error', () => undefined)
     child.stdin.write(`${encodeRequest(request)}\n`)
@@ -79,6 +86,9 @@ class Conversation {
   readonly #gone = new AbortController()
   readonly #closed: Promise<string>
   #cancelled = false
+  /** The limit that was reached. */
+  #breach: Failure | undefined
+  #watchdog: Watchdog | undefined
   #finished: Finished | undefined
 
   constructor(child: Child, options: RunProcessOptions) {
@@ -96,15 +106,44 @@ class Conversation {
   cancel(): void {
     if (this.#cancelled) return
     this.#cancelled = true
-    this.#child.kill('SIGTERM')
-    void this.#killLater()
+    this.#end()
+  }
+
+  watch(pid: number): void {
+    const { request, clock, limits } = this.#options
+    this.#watchdog = new Watchdog({
+      clock,
+      pid,
+      limits,
+      name: `run ${request.runId} (${request.kind})`,
+      signal: this.#gone.signal,
+      onBreach: (why) => {
+        if (this.#cancelled || this.#finished) return
+        this.#breach = why
+        this.#end()
+      },
+    })
+    void this.#watchdog.watch()
   }
 
   async end(): Promise<RunEnd> {
     const [how] = await Promise.all([this.#closed, this.#readEvents(), this.#readLog()])
     this.#gone.abort()
-    const { result, failure } = this.#finished ?? this.#finishFor(how)
-    return { result, finished: this.#finished !== undefined, ...(failure ? { failure } : {}) }
+    const finished = this.#finished !== undefined
+    const { result, failure, peakMemoryBytes } = this.#finished ?? this.#finishFor(how)
+    return {
+      result,
+      finished,
+      ...(failure ? { failure } : {}),
+      ...(peakMemoryBytes === undefined ? {} : { peakMemoryBytes }),
+    }
+  }
+
+  #end(): void {
+    // A stopped process gets no signal but these two.
+    this.#child.kill('SIGTERM')
+    this.#child.kill('SIGCONT')
+    void this.#killLater()
   }
 
   async #readEvents(): Promise<void> {
@@ -116,16 +155,26 @@ class Conversation {
         else if (event.runId !== request.runId) this.#complain('an event of another run')
         else if (this.#finished) this.#complain('an event after the end of its run')
         else {
-          if (event.type === 'run.finished') {
-            this.#finished = event
-            void this.#killLater()
-          }
-          onEvent(event)
+          this.#watchdog?.onEvent(event)
+          onEvent(event.type === 'run.finished' ? this.#finish(event) : event)
         }
       }
     } catch {
       // The pipe broke: how the process ended tells more.
     }
+  }
+
+  /** As the process told it, with its memory; a run that was ended for a limit failed for that, whatever it calls it. */
+  #finish(event: Finished): Finished {
+    const failed = this.#breach && event.result !== 'success' && event.result !== 'partial'
+    const breach = failed ? { result: 'failed' as const, failure: failureData(this.#breach) } : {}
+    this.#finished = { ...event, ...breach, ...this.#memory() }
+    void this.#killLater()
+    return this.#finished
+  }
+
+  #memory(): { peakMemoryBytes?: number } {
+    return this.#watchdog ? { peakMemoryBytes: this.#watchdog.peakBytes } : {}
   }
 
   async #readLog(): Promise<void> {
@@ -155,13 +204,7 @@ class Conversation {
   #finishFor(how: string): Finished {
     const { request, clock, onEvent } = this.#options
     const { runId, kind } = request
-    const failure: FailureData = this.#cancelled
-      ? { code: 'cancelled', message: `run ${runId} was cancelled: its process ${how}` }
-      : {
-          code: 'internal',
-          message: `run ${runId} (${kind}) died: its process ${how} without saying how the run ended`,
-          ...(how.includes('SIGKILL') ? { hint: 'The kernel ends processes so when memory is short.' } : {}),
-        }
+    const failure = this.#whyDead(how)
     const event: Finished = {
       type: 'run.finished',
       runId,
@@ -170,9 +213,21 @@ class Conversation {
       at: clock.now().toISOString(),
       result: this.#cancelled ? 'cancelled' : 'failed',
       durationMs: clock.monotonicMs() - this.#startedMs,
+      ...this.#memory(),
       failure,
     }
     onEvent(event)
     return event
+  }
+
+  #whyDead(how: string): FailureData {
+    const { runId, kind } = this.#options.request
+    if (this.#cancelled) return { code: 'cancelled', message: `run ${runId} was cancelled: its process ${how}` }
+    if (this.#breach) return failureData(this.#breach)
+    const message = `run ${runId} (${kind}) died: its process ${how} without saying how the run ended`
+    // SIGKILL comes from the kernel when memory is short, SIGABRT from V8 when its heap is full.
+    const memory = /SIGKILL|SIGABRT|code 134/.test(how)
+    const hint = 'The kernel ends processes so when memory is short, and V8 when its heap is full.'
+    return failureData(new Failure(message, { code: 'internal', ...(memory ? { hint } : {}) }))
   }
 }

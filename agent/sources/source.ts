@@ -86,6 +86,8 @@ export interface SourceProgress {
   readonly bytes: number
   readonly totalBytes?: number
   readonly documents: number
+  /** The collection that is being read. */
+  readonly collection?: string
 }
 
 export interface ReadOptions {

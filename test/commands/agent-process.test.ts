@@ -22,6 +22,7 @@ let clock: FakeClock
 let lines: Record<string, unknown>[]
 let agent: Agent
 let base: string
+let drainMs: number
 /** What the next reload finds. */
 let next: LoadedConfig
 
@@ -30,6 +31,7 @@ beforeEach(async () => {
   await mkdir(join(folder, 'nas'))
   clock = new FakeClock('2026-11-24T00:00:00Z')
   lines = []
+  drainMs = 0
 })
 
 afterEach(async () => {
@@ -82,6 +84,8 @@ async function start(initial: Config = config()): Promise<void> {
       host: '127.0.0.1',
       port: 0,
       runCommand: [process.execPath, RUN],
+      drainMs,
+      patience: { silentMs: 24 * HOUR_MS, stallMs: 24 * HOUR_MS },
       initial: { config: initial, diagnostics: [] },
       loadText: async (text) => (text === 'good' ? { config: initial, diagnostics: [] } : { diagnostics: [BAD] }),
       createReloading,
@@ -200,6 +204,26 @@ describe('a due time', () => {
       { level: 'warn', policy: 'slow', dueAt: '2026-11-24T02:00:00.000Z', run: json.runId },
     ])
     expect(await sample('runs_total{policy="slow",result="skipped"}')).toBe(1)
+    expect((await ask('/runs')).json.recent).toContainEqual(
+      expect.objectContaining({ policy: 'slow', result: 'skipped', startedAt: '2026-11-24T02:00:00.000Z' }),
+    )
+  })
+})
+
+describe('a backup that fails', () => {
+  it('is tried again after 5 minutes, and the metrics tell when', async () => {
+    await start(config([testPolicy({ name: 'broken', backupLocations: ['nas'] })]))
+    await catalogRead()
+    await clock.advance(2 * HOUR_MS)
+    await until(() => logged('run finished').length === 1)
+    const at = Date.UTC(2026, 10, 24, 2, 5) / 1000
+    expect(await sample('retry_timestamp_seconds{policy="broken"}')).toBe(at)
+    expect((await ask('/status')).json.policies[0].retryAt).toBe('2026-11-24T02:05:00.000Z')
+    await until(async () => (await ask('/runs')).json.active.length === 0)
+    await clock.advance(5 * 60 * SECOND_MS)
+    await until(() => logged('run finished').length === 2)
+    expect(logged('backup due')).toMatchObject([{ why: 'schedule' }, { why: 'retry', policy: 'broken' }])
+    expect(await sample('consecutive_failures{policy="broken"}')).toBe(2)
   })
 })
 
@@ -211,6 +235,30 @@ describe('over HTTP', () => {
     const second = await ask('/backups?policy=slow', 'POST')
     expect(second).toMatchObject({ status: 202, json: { runId: first.json.runId, started: false } })
     expect((await ask('/backups?policy=nightly', 'POST')).status).toBe(404)
+  })
+
+  it('lists what the locations hold, and when that was read', async () => {
+    await store('nightly', '2026-11-23T02:00:01Z')
+    await start()
+    await catalogRead()
+    expect((await ask('/backups?policy=nightly')).json).toMatchObject({
+      backups: [{ policy: 'nightly', location: 'nas', startedAt: '2026-11-23T02:00:01.000Z', complete: true }],
+      catalogs: [{ policy: 'nightly', location: 'nas', readAt: '2026-11-24T00:00:00.000Z', up: true }],
+    })
+    expect((await ask('/backups?location=other')).json).toEqual({ backups: [], catalogs: [] })
+  })
+
+  it('shows one run and cancels it', async () => {
+    await start(config([slow]))
+    const { runId } = (await ask('/backups?policy=slow', 'POST')).json
+    await until(() => logged('run started').length > 0)
+    expect(await ask(`/runs/${runId}`)).toMatchObject({ status: 200, json: { state: 'running', policy: 'slow' } })
+    expect(await ask(`/runs/${runId}`, 'DELETE')).toMatchObject({ status: 202, json: { state: 'cancelling' } })
+    await until(async () => (await ask(`/runs/${runId}`)).json.result === 'cancelled')
+    expect((await ask(`/runs/${runId}`)).json.log.at(-1)).toMatchObject({ message: 'run finished' })
+    expect((await ask(`/runs/${runId}`, 'DELETE')).status).toBe(409)
+    expect((await ask('/runs/abcdefgh', 'DELETE')).status).toBe(404)
+    expect(await sample('retry_timestamp_seconds{policy="slow"}')).toBe(0)
   })
 
   it('validates a location', async () => {
@@ -324,6 +372,20 @@ describe('stopping', () => {
     expect(logged('stopped')).toHaveLength(1)
     await expect(fetch(`${base}/healthz`)).rejects.toThrow()
     expect(existsSync(join(folder, 'nas', 'slow'))).toBe(false)
+  })
+
+  it('lets a backup end when it is patient, and cancels it at the second request', async () => {
+    drainMs = HOUR_MS
+    await start(config([slow]))
+    await ask('/backups?policy=slow', 'POST')
+    await until(() => logged('run started').length > 0)
+    const stopped = agent.stop()
+    expect((await ask('/readyz')).status).toBe(503)
+    expect(logged('run finished')).toEqual([])
+    agent.hurry()
+    await stopped
+    expect(logged('run finished')).toMatchObject([{ result: 'cancelled' }])
+    expect(logged('stopping at once')).toHaveLength(1)
   })
 
   it('is not ready any more while runs end', async () => {

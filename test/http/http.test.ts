@@ -8,13 +8,28 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import { silentLogger } from '../../agent/core/log.ts'
-import type { AgentView, ReloadReport, Status } from '../../agent/http/agent-view.ts'
+import type { AgentView, BackupList, ReloadReport, Status } from '../../agent/http/agent-view.ts'
 import { createApp } from '../../agent/http/app.ts'
 import type { HttpServer } from '../../agent/http/server.ts'
 import { startServer } from '../../agent/http/server.ts'
+import type { RunDetail } from '../../agent/runs/run-pool.ts'
 
 const AT = '2026-11-24T00:00:00.000Z'
 const RUNS = { active: [], recent: [] }
+const RUN: RunDetail = {
+  runId: 'endedrun',
+  kind: 'backup',
+  policy: 'nightly',
+  startedAt: AT,
+  finishedAt: AT,
+  result: 'success',
+  log: [{ at: AT, level: 'info', message: 'run finished', fields: { result: 'success' } }],
+  logDropped: 0,
+}
+const BACKUPS: BackupList = {
+  backups: [{ backupId: 'b', policy: 'nightly', location: 'nas', startedAt: AT, complete: true }],
+  catalogs: [{ policy: 'nightly', location: 'nas', readAt: AT, up: true }],
+}
 const applied: ReloadReport = { at: AT, outcome: 'applied', diagnostics: [] }
 const STATUS: Status = {
   version: '1',
@@ -43,6 +58,15 @@ beforeEach(async () => {
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     status: () => STATUS,
     runs: () => RUNS,
+    run: (runId) => (runId === RUN.runId ? RUN : undefined),
+    cancelRun: (runId) => {
+      calls.push(['cancel', runId])
+      return runId === 'abcdefg2' ? 'cancelling' : runId === RUN.runId ? 'ended' : undefined
+    },
+    backups: (filter) => {
+      calls.push(['backups', filter])
+      return BACKUPS
+    },
     startBackup: (policy) => {
       calls.push(['backup', policy])
       return policy === 'nightly' ? { runId: 'abcdefg2', state: 'running', started: true } : undefined
@@ -145,6 +169,38 @@ describe('what the agent tells and does', () => {
     ])
   })
 
+  it('lists backups', async () => {
+    expect((await ask('/backups')).json).toEqual(BACKUPS)
+    await ask('/backups?policy=nightly&location=nas')
+    expect(calls).toEqual([
+      ['backups', {}],
+      ['backups', { policy: 'nightly', location: 'nas' }],
+    ])
+  })
+
+  it('one run, and cancels it', async () => {
+    expect((await ask('/runs/endedrun')).json).toEqual(RUN)
+    expectProblem(await ask('/runs/unknown'), 404, 'There is no such run')
+    const cancel = (runId: string) => ask(`/runs/${runId}`, { method: 'DELETE' })
+    expect(await cancel('abcdefg2')).toMatchObject({ status: 202, json: { runId: 'abcdefg2', state: 'cancelling' } })
+    expectProblem(await cancel('endedrun'), 409, 'The run has ended already')
+    expectProblem(await cancel('unknown'), 404, 'There is no such run')
+  })
+
+  it('a page for browsers that runs nothing and shows what it is told as text', async () => {
+    view.status = () => ({
+      ...STATUS,
+      locations: [{ name: '<script>alert(1)</script>', up: false, lastError: null }],
+    })
+    const page = await ask('/', { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } })
+    expect(page.type).toContain('text/html')
+    expect(page.text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;')
+    expect(page.text).not.toContain('<script')
+    expect(page.text).not.toMatch(/<(form|button|a|input|img)\b/)
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect((await ask('/')).type).toContain('text/plain')
+  })
+
   it('reloads', async () => {
     expect(await ask('/-/reload', { method: 'POST' })).toMatchObject({ status: 200, json: applied })
     const diagnostics = [{ severity: 'error' as const, summary: 'Bad', detail: 'very' }]
@@ -215,7 +271,7 @@ describe('what the agent tells and does', () => {
 describe('mistakes', () => {
   it('are problems', async () => {
     expectProblem(await ask('/nowhere'), 404, 'Nothing here')
-    expectProblem(await ask('/backups'), 404, 'Nothing here')
+    expectProblem(await ask('/backups', { method: 'DELETE' }), 404, 'Nothing here')
     expectProblem(await ask('/validate'), 400, 'Which location?')
     expectProblem(await ask('/validate?location=nas&permission=own'), 400, 'No such permission')
   })
@@ -250,6 +306,9 @@ const GUARDED = [
   ['GET', '/'],
   ['GET', '/status'],
   ['GET', '/runs'],
+  ['GET', '/runs/endedrun'],
+  ['DELETE', '/runs/abcdefg2'],
+  ['GET', '/backups'],
   ['POST', '/backups?policy=nightly'],
   ['GET', '/validate?location=nas'],
   ['POST', '/validate?location=nas'],
@@ -279,6 +338,32 @@ describe('with a token file', () => {
     expect((await ask(path, { method, ...withToken('first') })).status).not.toBe(401)
   })
 
+  it('takes it as a password for the page of the console alone', async () => {
+    const basic = (password: string) => ({
+      headers: { accept: 'text/html', authorization: `Basic ${Buffer.from(`anyone:${password}`).toString('base64')}` },
+    })
+    expect((await ask('/', basic('first'))).status).toBe(200)
+    const refused = await ask('/', basic('other'))
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toContain('Basic')
+    const status = await ask('/status', basic('first'))
+    expect(status.status).toBe(401)
+    expect(status.headers.get('www-authenticate')).not.toContain('Basic')
+    expect((await ask('/-/reload', { method: 'POST', ...basic('first') })).status).toBe(401)
+  })
+
+  it('lets nobody guess for long, and hinders nobody who knows it', async () => {
+    const statuses: number[] = []
+    for (let tries = 0; tries < 121; tries += 1) statuses.push((await ask('/status', withToken('wrong'))).status)
+    expect(statuses.slice(0, 120).every((status) => status === 401)).toBe(true)
+    expect(statuses.at(-1)).toBe(429)
+    expect((await ask('/metrics')).status).toBe(200)
+    await relisten(tokenFile)
+    for (let asked = 0; asked < 200; asked += 1) {
+      expect((await ask('/status', withToken('first'))).status).toBe(200)
+    }
+  })
+
   it('does not need it for probes and Prometheus', async () => {
     for (const path of ['/healthz', '/readyz', '/metrics']) expect((await ask(path)).status).toBe(200)
   })
@@ -302,7 +387,7 @@ describe('with a token file', () => {
     await (state === 'empty' ? writeFile(tokenFile, '\n') : rm(tokenFile))
     expectProblem(await ask('/status', { headers: { authorization: 'Bearer ' } }), 503, 'No token to compare with')
     expectProblem(await ask('/status', withToken('first')), 503, 'No token to compare with')
-    expect(lines.join()).toContain('token file')
+    expect(lines).toEqual([expect.stringContaining('token file cannot be used')])
   })
 })
 

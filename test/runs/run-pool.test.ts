@@ -8,7 +8,7 @@ import { silentLogger } from '../../agent/core/log.ts'
 import type { RunOrder } from '../../agent/runs/request.ts'
 import type { RunPoolOptions } from '../../agent/runs/run-pool.ts'
 import { RunPool } from '../../agent/runs/run-pool.ts'
-import { testConfig } from './test-config.ts'
+import { testConfig, testPolicy } from './test-config.ts'
 
 const CHILD = fileURLToPath(new URL('fixtures/child.mjs', import.meta.url))
 const config = testConfig()
@@ -32,7 +32,9 @@ beforeEach(() => {
   events = []
   pool = createPool()
 })
-afterEach(() => pool.drain())
+afterEach(() => drain())
+
+const drain = (waitMs = 0, hurry = new AbortController().signal) => pool.drain({ waitMs, hurry })
 
 const backup = (policy: string): RunOrder => ({ kind: 'backup', policy, config })
 const validate = (location: string): RunOrder => ({ kind: 'validate', location, permission: 'readwrite', config })
@@ -144,7 +146,7 @@ describe('draining', () => {
     const running = pool.submit(backup('until-stopped'))
     const waiting = pool.submit(backup('success'))
     await until(() => events.some((event) => event.runId === running.runId))
-    await pool.drain()
+    await drain()
     expect(await running.done).toMatchObject({ result: 'cancelled', finished: true })
     expect(await waiting.done).toMatchObject({ result: 'cancelled' })
     expect(events.some((event) => event.type === 'run.started' && event.runId === waiting.runId)).toBe(false)
@@ -155,7 +157,7 @@ describe('draining', () => {
     pool = createPool({ graceMs: 100 })
     const running = pool.submit(backup('until-killed'))
     await until(() => events.some((event) => event.runId === running.runId))
-    await pool.drain()
+    await drain()
     expect(await running.done).toMatchObject({ result: 'cancelled', finished: false })
   })
 })
@@ -171,5 +173,67 @@ describe('the log of a run process', () => {
       expect.objectContaining({ level: 30, msg: 'read', bytes: 5, run: runId, policy: 'noisy' }),
     )
     expect(lines).toContainEqual(expect.objectContaining({ level: 40, msg: 'run process wrote', line: 'plain words' }))
+  })
+})
+
+describe('one run', () => {
+  it('is found while it goes on, with its progress, and after its end, with its log', async () => {
+    const run = pool.submit(backup('progress'))
+    await until(() => pool.active().some(({ bytes }) => bytes === 10))
+    expect(pool.find(run.runId)).toMatchObject({ state: 'running', stage: 'read', bytes: 10, totalBytes: 40 })
+    expect(pool.cancel(run.runId)).toBe(true)
+    await run.done
+    expect(pool.find(run.runId)).toMatchObject({ result: 'cancelled', logDropped: 0 })
+    expect(pool.find(run.runId)?.log.map(({ message }) => message)).toEqual([
+      'run started',
+      'run stage',
+      'run finished',
+    ])
+    expect(pool.cancel(run.runId)).toBe(false)
+    expect(pool.find('nosuchid')).toBeUndefined()
+  })
+
+  it('keeps its warnings and what it wrote to standard error, as much as is reasonable', async () => {
+    const run = pool.submit(backup('noisy'))
+    await run.done
+    const log = pool.find(run.runId)?.log ?? []
+    expect(log).toContainEqual(expect.objectContaining({ level: 'info', message: 'read', fields: { bytes: 5 } }))
+    expect(log).toContainEqual(expect.objectContaining({ level: 'warn', fields: { line: 'plain words' } }))
+    expect(log).toContainEqual(expect.objectContaining({ fields: { cut: true } }))
+    expect(JSON.stringify(log).length).toBeLessThan(10_000)
+  })
+
+  it('that never was, because nothing could be started, is on record', () => {
+    pool.recordSkipped('nightly', new Date('2026-11-24T02:00:00Z'), 'the last one is under way')
+    expect(pool.history()).toMatchObject([
+      { policy: 'nightly', result: 'skipped', startedAt: '2026-11-24T02:00:00.000Z' },
+    ])
+    expect(pool.find(pool.history()[0]?.runId ?? '')).toMatchObject({ log: [] })
+  })
+
+  it('keeps the heap of its process below the limit of its policy', async () => {
+    const limited = testPolicy({ name: 'environment', memoryLimitBytes: 200 * 2 ** 20 })
+    pool.submit({ kind: 'backup', policy: 'environment', config: testConfig({ policies: [limited] }) })
+    await until(() => events.some(({ type }) => type === 'run.warning'))
+    expect(JSON.stringify(events)).toContain('--max-old-space-size=200')
+  })
+})
+
+describe('draining with patience', () => {
+  it('lets a backup end by itself', async () => {
+    pool.submit(backup('soon'))
+    await until(() => events.length > 0)
+    await drain(60_000)
+    expect(pool.history()).toMatchObject([{ policy: 'soon', result: 'success' }])
+  })
+
+  it.each(['when its time is up', 'when somebody is in a hurry'])('cancels it %s', async (when) => {
+    pool.submit(backup('until-stopped'))
+    await until(() => events.length > 0)
+    const hurry = new AbortController()
+    const drained = drain(when.includes('hurry') ? 600_000 : 50, hurry.signal)
+    if (when.includes('hurry')) hurry.abort()
+    await drained
+    expect(pool.history()).toMatchObject([{ result: 'cancelled' }])
   })
 })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,8 @@ import { testConfig } from './test-config.ts'
 
 const CHILD = fileURLToPath(new URL('fixtures/child.mjs', import.meta.url))
 const request: RunRequest = { kind: 'backup', runId: 'abcdefg2', policy: 'nightly', config: testConfig() }
+
+const PATIENT = { timeoutMs: 600_000, memoryLimitBytes: 2 ** 30, silentMs: 600_000, stallMs: 600_000 }
 
 let events: RunEvent[]
 let log: string[]
@@ -37,6 +39,7 @@ function start(behaviour: string, changes: Partial<RunProcessOptions> = {}): Run
     signal: stop.signal,
     clock: systemClock,
     graceMs: 5000,
+    limits: PATIENT,
     ...changes,
   })
 }
@@ -76,7 +79,7 @@ describe('a run process that tells how its run ended', () => {
 
   it('is killed when it lingers after its last event, and its result stands', async () => {
     const run = start('lingers', { graceMs: 100 })
-    expect(await run.done).toEqual({ result: 'success', finished: true })
+    expect(await run.done).toMatchObject({ result: 'success', finished: true })
     expect(isAlive(run.pid)).toBe(false)
   })
 })
@@ -118,14 +121,14 @@ describe('cancelling', () => {
     const run = start('until-stopped')
     await untilStarted()
     run.cancel()
-    expect(await run.done).toEqual({ result: 'cancelled', finished: true })
+    expect(await run.done).toMatchObject({ result: 'cancelled', finished: true })
   })
 
   it('works through the signal as well', async () => {
     const run = start('until-stopped')
     await untilStarted()
     stop.abort()
-    expect(await run.done).toEqual({ result: 'cancelled', finished: true })
+    expect(await run.done).toMatchObject({ result: 'cancelled', finished: true })
   })
 
   it('ends a process that dies of the signal', async () => {
@@ -158,7 +161,7 @@ describe('cancelling', () => {
 describe('what passes between the two', () => {
   it('skips what is no event of this run, bounds what it holds, and goes on', async () => {
     const end = await start('noisy').done
-    expect(end).toEqual({ result: 'success', finished: true })
+    expect(end).toMatchObject({ result: 'success', finished: true })
     expect(events.map((event) => event.type)).toEqual(['run.started', 'run.finished'])
     const complaints = log.filter((line) => line.startsWith('the run process wrote'))
     expect(complaints).toEqual([
@@ -199,5 +202,62 @@ describe('what passes between the two', () => {
     } finally {
       await rm(folder, { recursive: true })
     }
+  })
+})
+
+describe('a run process that is over a limit', () => {
+  it.each([
+    ['time', 'until-stopped', { timeoutMs: 300 }, 'took longer than'],
+    ['memory', 'until-stopped', { memoryLimitBytes: 2 ** 20 }, 'of at most 1.0 MiB of memory'],
+    ['silence', 'until-stopped', { silentMs: 300 }, 'no sign of life'],
+    ['a stall', 'beats', { stallMs: 300, silentMs: 200_000 }, 'nothing moved'],
+    ['time, and does not listen', 'until-killed', { timeoutMs: 300 }, 'took longer than'],
+  ])('%s: failed, whatever it says itself, and is gone', async (_, behaviour, limits, why) => {
+    const run = start(behaviour, { limits: { ...PATIENT, ...limits }, graceMs: 300 })
+    expect(await run.done).toMatchObject({ result: 'failed', failure: { code: 'limit' } })
+    expect(finishes()).toMatchObject([{ result: 'failed', failure: { code: 'limit' } }])
+    expect(finishes()[0]?.failure?.message).toContain(why)
+    expect(isAlive(run.pid)).toBe(false)
+  })
+
+  it('a stopped process (SIGSTOP) is silent, and is ended', async () => {
+    const run = start('until-stopped', { limits: { ...PATIENT, silentMs: 1500 }, graceMs: 300 })
+    await untilStarted()
+    process.kill(run.pid ?? 0, 'SIGSTOP')
+    expect(await run.done).toMatchObject({ result: 'failed', failure: { code: 'limit' } })
+    expect(isAlive(run.pid)).toBe(false)
+  })
+
+  it('is not, while it moves something', async () => {
+    const run = start('moves', { limits: { ...PATIENT, stallMs: 400 } })
+    expect(await run.done).toMatchObject({ result: 'success' })
+  })
+
+  it('that was cancelled before stays cancelled', async () => {
+    const run = start('until-stopped', { limits: { ...PATIENT, timeoutMs: 1200 } })
+    await untilStarted()
+    run.cancel()
+    expect(await run.done).toMatchObject({ result: 'cancelled' })
+  })
+})
+
+describe('the memory of a run process', () => {
+  it('is told at its end, and is offered to the kernel before that of the agent', async () => {
+    const run = start('until-stopped')
+    await untilStarted()
+    expect(readFileSync(`/proc/${run.pid}/oom_score_adj`, 'utf8').trim()).toBe('500')
+    run.cancel()
+    expect((await run.done).peakMemoryBytes).toBeGreaterThan(2 ** 24)
+    expect(finishes()[0]?.peakMemoryBytes).toBeGreaterThan(2 ** 24)
+  })
+
+  it('is told of one that the kernel killed', async () => {
+    const run = start('until-stopped')
+    await untilStarted()
+    process.kill(run.pid ?? 0, 'SIGKILL')
+    const end = await run.done
+    expect(end).toMatchObject({ result: 'failed', finished: false, failure: { code: 'internal' } })
+    expect(end.failure?.hint).toContain('memory')
+    expect(end.peakMemoryBytes).toBeGreaterThan(2 ** 24)
   })
 })

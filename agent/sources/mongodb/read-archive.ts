@@ -60,7 +60,9 @@ async function readAll(source: ArchiveSource, writer: ArchiveWriter, over: Abort
   let first: { readonly thrown: unknown } | undefined
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next && !first; next = waiting.shift()) {
-      await readCollection(source, next, writer, (bytes, documents) => meter.add(bytes, documents))
+      await readCollection(source, next, writer, (bytes, documents) =>
+        meter.add(bytes, documents, `${next.database}.${next.collection}`),
+      )
     }
   }
   await Promise.all(
@@ -86,12 +88,13 @@ class Meter {
     this.#totalBytes = source.collections.reduce((sum, collection) => sum + collection.sizeBytes, 0)
   }
 
-  add(bytes: number, documents: number): void {
+  add(bytes: number, documents: number, collection: string): void {
     this.#bytes += bytes
     this.#documents += documents
     this.#source.onProgress({
       bytes: this.#bytes,
       documents: this.#documents,
+      collection,
       ...(this.#totalBytes > 0 ? { totalBytes: Math.max(this.#totalBytes, this.#bytes) } : {}),
     })
   }
