@@ -190,6 +190,11 @@ export class Agent {
     await this.#reloading.start()
   }
 
+  /** Where it listens; 0 before it does. */
+  get port(): number {
+    return this.#server?.port ?? 0
+  }
+
   reload(): Promise<ReloadReport> {
     return this.#reloading.reload()
   }
