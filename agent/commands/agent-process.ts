@@ -63,8 +63,8 @@ export interface AgentOptions {
   readonly tokenFile?: string | undefined
   /** Program and arguments of a run process. */
   readonly runCommand: readonly [string, ...string[]]
-  /** How long backups that go on may take to end by themselves when the agent stops. */
-  readonly drainMs: number
+  /** How long backups that go on may take to end by themselves when the agent stops; default: no time. */
+  readonly drainMs?: number
   readonly patience?: NonNullable<RunPoolOptions['patience']>
   readonly initial: LoadedConfig & { readonly config: Config }
   readonly loadText: (text: string) => Promise<LoadedConfig>
@@ -213,7 +213,7 @@ export class Agent {
 
   async #stop(): Promise<void> {
     const { logger } = this.#context
-    const { drainMs: waitMs } = this.#options
+    const { drainMs: waitMs = 0 } = this.#options
     logger.info({ runs: this.#pool.active().length, waitMs }, 'stopping')
     await this.#scheduler.stop()
     const drained = this.#pool.drain({ waitMs, hurry: this.#hurry.signal })
