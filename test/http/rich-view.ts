@@ -70,6 +70,15 @@ export function richView(status: Partial<Status> = {}): AgentView {
     startedAt: AT,
     configuration: { file: '/etc/x.yaml', digest: 'aa', appliedAt: AT, lastReload: RELOAD },
     installation: { at: AT, facts: [{ name: 'edition', value: 'palette', from: 'the cluster' }], problems: [] },
+    unfinishedRestores: [
+      {
+        target: 'mongo-0:27017',
+        backupId: '20261124T000000Z-abcdef',
+        stage: 'restoring',
+        startedAt: AT,
+        location: 'nas',
+      },
+    ],
     policies: [
       {
         name: 'nightly',
