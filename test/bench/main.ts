@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
+import { benchAgent } from './agent-at-rest.ts'
 import { benchConfiguration } from './configuration.ts'
 import { benchFtp } from './ftp-location.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
@@ -79,6 +80,7 @@ const restored = await benchRestore({
 })
 const ftp = await benchFtp({ folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
 const idle = await idleAgent()
+const agent = await benchAgent(app)
 const reader = await benchReader()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
 const ratios = {
@@ -86,6 +88,7 @@ const ratios = {
   backup_vs_zstd_pipeline: round(wall('ours') / wall('zstd')),
   run_peak_rss_mib: round(Math.max(...usages.ours.flatMap(({ peakMib }) => Object.values(peakMib)))),
   agent_idle_rss_mib: round(idle),
+  ...agent,
   ...s3,
   ...configuring,
   ...restored,
