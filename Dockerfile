@@ -20,7 +20,8 @@ COPY config ./config
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/dist ./dist
 RUN ln -s /opt/palette-backup/dist/main.js /usr/local/bin/palette-backup
-ENV NODE_ENV=production
+# A smaller nursery of the heap: what is always up, and mostly idle, keeps a quarter less memory.
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=1
 USER 65532:65532
 EXPOSE 9180
 ENTRYPOINT ["palette-backup"]

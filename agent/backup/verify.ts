@@ -7,7 +7,8 @@ import { artifactKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
 import { mongodbArtifacts } from './manifest-artifact.ts'
-import { type ProveOptions, proveArtifact, type VerifyLevel } from './prove-artifact.ts'
+import { type ProveOptions, proveArtifact } from './prove-artifact.ts'
+import type { VerifyLevel } from './verify-level.ts'
 
 export interface VerifyCheck {
   readonly level: VerifyLevel

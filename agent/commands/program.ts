@@ -1,8 +1,9 @@
 import { Command, CommanderError, Option } from 'commander'
-import { VERIFY_LEVELS } from '../backup/prove-artifact.ts'
+import { VERIFY_LEVELS } from '../backup/verify-level.ts'
 import type { Failure } from '../core/errors.ts'
 import { parseDuration, SECOND_MS } from '../core/units.ts'
 import type { CommandContext, ExitCode } from './context.ts'
+import { saveMemory } from './save-memory.ts'
 
 const DEFAULT_CONFIG = '/etc/palette-backup/palette-backup.yaml'
 
@@ -56,6 +57,7 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     .option('--token-file <file>', 'bearer token for what changes something or reveals configuration')
     .option('--drain <time>', 'what backups that go on get to end by themselves at SIGTERM', parseTime, 20 * SECOND_MS)
     .action(async (options) => {
+      saveMemory()
       const { runAgent } = await import('./agent.ts')
       exitCode = await runAgent({ ...options, drainMs: options.drain, configFile: options.config, ...hooks }, context)
     })

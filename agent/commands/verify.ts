@@ -1,7 +1,7 @@
 import { isDamaged, keepOutcome, scratchPrefix } from '../backup/proof.ts'
-import type { VerifyLevel } from '../backup/prove-artifact.ts'
 import type { VerifyOptions, VerifyOutcome } from '../backup/verify.ts'
 import { verifyBackup } from '../backup/verify.ts'
+import type { VerifyLevel } from '../backup/verify-level.ts'
 import { Failure, toFailure } from '../core/errors.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig, requirePolicy } from './configuration.ts'
