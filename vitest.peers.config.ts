@@ -5,8 +5,8 @@ import { reporters } from './test/support/reporters.ts'
 export default defineConfig({
   test: {
     include: ['test/peers/**/*.test.ts'],
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 420_000,
+    hookTimeout: 600_000,
     fileParallelism: false,
     maxWorkers: 1,
     reporters: reporters(),
