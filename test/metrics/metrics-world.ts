@@ -6,7 +6,7 @@ import { createMetrics } from '../../agent/metrics/metrics.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 export const START = '2026-11-24T00:00:00Z'
-export const POLICIES = [
+const POLICIES = [
   { name: 'nightly', backupLocations: ['offsite', 'nas'] },
   { name: 'weekly', backupLocations: ['nas'] },
 ]
