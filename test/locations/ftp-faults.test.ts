@@ -275,6 +275,7 @@ describe('a listing that goes wrong', () => {
     ['silent', { kind: 'silence', bytes: 100 }],
     ['never answered', { kind: 'stall' }],
     ['refused', { kind: 'answer', code: 550, text: 'Failed.' }],
+    ['confirmed, of a part', { kind: 'answer-after', code: 226, text: 'Output truncated to 20 matches' }],
     ['confirmed without being one', { kind: 'answer-after', code: 226, text: 'Done (but failed to open directory).' }],
   ])('is rejected when it is %s', async (_, effect) => {
     await start()

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -13,6 +13,7 @@ import type { Location } from '../../agent/locations/location.ts'
 import { createRetry } from '../../agent/locations/retry.ts'
 import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
 import { collect, errorOf, sliced, streamOf } from '../support/streams.ts'
+import { until } from '../support/until.ts'
 import { cut, sessionPids } from './servers/ftp-cuts.ts'
 import type { FtpPeer } from './servers/ftp-peer.ts'
 import { ftpPeerConfig } from './servers/ftp-peer.ts'
@@ -32,7 +33,7 @@ describe.skipIf(peersMissing(...FTP_PROGRAMS)).each(FTP_PROGRAMS)('%s goes wrong
   ])('and an upload survives that %s', async (_, break_) => {
     await using peer = await startFtpPeer(program, { tls: 'explicit' })
     const location = open(peer)
-    expect(await putBroken(location, () => break_(peer))).toEqual({ sizeBytes: bytes.length })
+    expect(await putBroken(location, peer, () => break_(peer))).toEqual({ sizeBytes: bytes.length })
     expect((await stored(peer, 'key')).equals(bytes)).toBe(true)
     expect(await temporaries(peer)).toEqual([])
     await location.close()
@@ -118,7 +119,7 @@ describe.skipIf(peersMissing(...FTP_PROGRAMS)).each(['vsftpd', 'proftpd', 'pure-
       // In the end the server lets go of it.
       if (kill === 'SIGSTOP') void sleep(5000).then(() => stopped.map((pid) => process.kill(pid, 'SIGKILL')))
     }
-    expect(await putBroken(location, breaking)).toEqual({ sizeBytes: bytes.length })
+    expect(await putBroken(location, peer, breaking)).toEqual({ sizeBytes: bytes.length })
     expect((await stored(peer, 'key')).equals(bytes)).toBe(true)
     // Uploads that waited for the dead one must not touch the file that is whole by now.
     await sleep(1000)
@@ -168,6 +169,17 @@ describe.skipIf(peersMissing(...FTP_PROGRAMS))('FTP limits', () => {
     await location.close()
   })
 
+  it('pure-ftpd: a listing that it cuts at its limit is no listing', async () => {
+    await using peer = await startPureFtpd({ tls: 'explicit', listed: 10 })
+    const location = open(peer)
+    for (let index = 0; index < 12; index += 1) await location.put(`${index}`, streamOf(Buffer.from('x')), { signal })
+    expect(await failureOf(location.list('', { signal }))).toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('only a part'),
+    })
+    await location.close()
+  })
+
   it('a TLS session that the server has forgotten is made anew', async () => {
     await using peer = await startProftpd({ tls: 'explicit', sessionSeconds: 3 })
     const location = open(peer)
@@ -187,15 +199,30 @@ function open(peer: FtpPeer, changes: Partial<FtpLocationConfig> = {}, options: 
   return openFtp(ftpPeerConfig(peer, changes), { clock: systemClock, silenceMs: 2000, retry, ...options })
 }
 
-/** Breaks something when half of it is on its way. */
-async function putBroken(location: Location, break_: () => Promise<unknown>): Promise<{ sizeBytes: number }> {
+/**
+ * Breaks something when most of it has arrived: what is still to come fits what the location keeps at hand, however
+ * much the buffers of this machine may hold.
+ */
+async function putBroken(
+  location: Location,
+  peer: FtpPeer,
+  break_: () => Promise<unknown>,
+): Promise<{ sizeBytes: number }> {
   async function* body() {
     for (let at = 0; at < bytes.length; at += MIB) {
-      if (at === 20 * MIB) await break_()
+      if (at === 28 * MIB) {
+        await until('the upload to arrive', 30_000, async () => (await arrived(peer)) >= 26 * MIB, 20)
+        await break_()
+      }
       yield bytes.subarray(at, at + MIB)
     }
   }
   return await location.put('key', body(), { signal })
+}
+
+async function arrived(peer: FtpPeer): Promise<number> {
+  const [name = ''] = await temporaries(peer)
+  return (await stat(join(peer.root, name))).size
 }
 
 async function stored({ root }: FtpPeer, key: string): Promise<Buffer> {

@@ -73,9 +73,15 @@ export class Exchange {
   async finish(): Promise<void> {
     if (!this.#client.closed) this.#client.ftp.socket.setTimeout(this.#options.silenceMs * FINAL_REPLY_FACTOR)
     const { message } = await untilAborted(this.#reply, this.signal)
+    // pure-ftpd, of a folder with more names than it shows: "226 Output truncated to 10000 matches".
+    if (/\btruncated\b/i.test(message)) {
+      throw new Failure(`the server shows only a part of the folder: ${message}`, {
+        code: 'unsupported',
+        hint: 'Let the server list more files (pure-ftpd: LimitRecursion, or -L), or keep fewer backups.',
+      })
+    }
     // vsftpd, of a folder it may not read: "226 Transfer done (but failed to open directory)."
-    if (!/\bfailed\b/i.test(message)) return
-    throw new Failure(`the server answered ${message}`, { code: 'permission' })
+    if (/\bfailed\b/i.test(message)) throw new Failure(`the server answered ${message}`, { code: 'permission' })
   }
 
   /** Why it failed: what the server says, if it says so within a moment; else what was met. */

@@ -11,6 +11,8 @@ export interface PureFtpdOptions extends Omit<FtpPeerOptions, 'rights'> {
   readonly tls: 'explicit' | 'none'
   /** What the user may keep in all. Default: no limit. */
   readonly quotaMib?: number
+  /** Names in a listing at most. Its own default is 10,000. */
+  readonly listed?: number
 }
 
 /** pure-ftpd; with TLS it insists on it. */
@@ -25,6 +27,7 @@ export async function startPureFtpd(options: PureFtpdOptions): Promise<FtpPeer> 
   await run(peerBinary('pure-pw'), ['mkdb', database, '-f', join(folder, 'accounts')])
   const args = [
     ...['-S', `127.0.0.1,${port}`, '-4', '-H', '-A', '-E', '-j', '-z', '-u', '1', '-c', '60', '-C', '60'],
+    ...['-L', `${options.listed ?? 50_000}:5`],
     ...['-g', join(folder, 'pid'), '-l', `puredb:${database}`],
     ...(options.tls === 'explicit' ? ['-Y', '3', '-2', certificateFile] : []),
   ]
