@@ -3,11 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { backupIdTime } from '../../agent/backup/backup-id.ts'
 import type { InFlightRecord } from '../../agent/backup/in-flight.ts'
 import { decodeManifest } from '../../agent/backup/manifest.ts'
-import { type BackupOptions, runBackup } from '../../agent/backup/run-backup.ts'
 import { verifyBackup } from '../../agent/backup/verify.ts'
-import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
-import type { RunEvent } from '../../agent/core/events.ts'
 import { Secret } from '../../agent/core/secret.ts'
 import { decrypt } from '../../agent/pack/age/decrypt.ts'
 import { decompress } from '../../agent/pack/decompress.ts'
@@ -15,8 +12,7 @@ import type { KubernetesFacts, Source } from '../../agent/sources/source.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
 import { collect, streamOf } from '../support/streams.ts'
 import { fakeSource } from './fake-source.ts'
-
-const OWNER = { host: 'here', boot: 'b', pid: 1, started: '1' }
+import { never, OWNER, oldBackups, policy, run } from './nightly-run.ts'
 
 describe('a backup run', () => {
   it('stores the same backup everywhere, with its manifest, and nothing else', async () => {
@@ -242,51 +238,6 @@ describe('a backup run', () => {
   })
 })
 
-const policy = {
-  name: 'nightly',
-  backupLocations: ['s3', 'nas'],
-  schedule: { kind: 'cron', expression: '0 2 * * *' },
-  retentionDays: 14,
-  keepMinimum: 3,
-  catchUp: true,
-  timeoutMs: 3_600_000,
-  memoryLimitBytes: 2 ** 29,
-  includeDatabases: ['hubbledb'],
-  includeClusterResources: 'never',
-  compressionLevel: 1,
-  allowCleartext: false,
-  verifyAfterBackup: 'content',
-} as const
-
-async function run(locations: MemoryLocation[], overrides: Partial<BackupOptions> = {}) {
-  const events: RunEvent[] = []
-  const outcome = await runBackup({
-    runId: 'run22222',
-    clusterName: 'prod',
-    policy,
-    sources: [fakeSource()],
-    locations,
-    owner: OWNER,
-    isDead: () => false,
-    toolVersion: '0.1.0',
-    clock: systemClock,
-    emit: (event) => events.push(event),
-    signal: never(),
-    ...overrides,
-  })
-  return { outcome, events }
-}
-
-/** Five whole backups of long ago in every location. */
-async function oldBackups(...locations: MemoryLocation[]): Promise<number> {
-  for (let day = 1; day <= 5; day += 1) {
-    const at = new Date(`2020-01-0${day}T02:00:00Z`)
-    const ruleThatKeeps = { ...policy, keepMinimum: 10 }
-    await run(locations, { clock: { ...systemClock, now: () => at }, policy: ruleThatKeeps })
-  }
-  return 5
-}
-
 function kubernetesSource(unread: KubernetesFacts['unread']): Source {
   const facts: KubernetesFacts = {
     source: 'kubernetes',
@@ -309,8 +260,4 @@ function kubernetesSource(unread: KubernetesFacts['unread']): Source {
 
 function summary(backupId: string) {
   return { backupId, policy: 'nightly', location: 'nas', startedAt: '', complete: true }
-}
-
-function never(): AbortSignal {
-  return new AbortController().signal
 }
