@@ -1,5 +1,6 @@
 import { Failure } from '../../core/errors.ts'
-import type { Call, S3Calls } from './s3-calls.ts'
+import type { Call } from './answers.ts'
+import type { S3Calls } from './s3-calls.ts'
 
 const TRIES = 3
 

@@ -2,7 +2,8 @@ import type { Clock } from '../../core/clock.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { abortable } from '../abortable.ts'
 import type { Retry } from '../retry.ts'
-import type { Call, Download, S3Calls } from './s3-calls.ts'
+import type { Call, Download } from './answers.ts'
+import type { S3Calls } from './s3-calls.ts'
 
 export interface DownloadOptions {
   readonly clock: Clock

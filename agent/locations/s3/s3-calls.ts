@@ -17,48 +17,13 @@ import type { S3LocationConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { withTimeout } from '../../core/clock.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
+import type { Call, Download, ListPage, ObjectFacts, Wanted } from './answers.ts'
+import { factsOf, isNoSuchUpload, unexpected } from './answers.ts'
 import { ChecksumMode } from './checksum-mode.ts'
-import { httpStatusOf, s3ErrorName, s3Failure } from './classify.ts'
+import { httpStatusOf, s3Failure } from './classify.ts'
 import { createClient } from './client.ts'
 import type { Connections } from './connections.ts'
 import { createConnections, schemeOf, unreachableHint } from './connections.ts'
-
-/** What every call is told: how its failures begin, and when to stop. */
-export interface Call {
-  readonly doing: string
-  readonly signal: AbortSignal
-}
-
-export interface ObjectFacts {
-  readonly sizeBytes: number
-  readonly modified?: Date
-  readonly etag?: string
-  /** What it is encrypted with at rest, where the server says so. */
-  readonly encryption?: string
-}
-
-export interface ListedObject extends ObjectFacts {
-  readonly key: string
-}
-
-export interface ListPage {
-  readonly objects: readonly ListedObject[]
-  readonly truncated: boolean
-  readonly next?: string
-}
-
-export interface Wanted {
-  /** First byte. */
-  readonly offset: number
-  readonly etag?: string
-}
-
-export interface Download {
-  readonly body: Readable
-  readonly etag?: string
-  /** Bytes that are to come, where the server says so. */
-  readonly length?: number
-}
 
 export interface S3CallsOptions {
   readonly clock: Clock
@@ -113,7 +78,7 @@ export class S3Calls {
         this.#client.send(new HeadObjectCommand(this.#object(key)), options),
       )
       return {
-        ...facts(found.ContentLength, found.LastModified, call),
+        ...factsOf(found.ContentLength, found.LastModified, call),
         ...(found.ETag ? { etag: found.ETag } : {}),
         ...(found.ServerSideEncryption ? { encryption: found.ServerSideEncryption } : {}),
       }
@@ -166,7 +131,7 @@ export class S3Calls {
     if (found.IsTruncated === undefined) throw unexpected(call, 'with something that is no listing')
     const objects = (found.Contents ?? []).map(({ Key, Size, LastModified }) => {
       if (Key === undefined) throw unexpected(call, 'with an object that has no key')
-      return { key: Key, ...facts(Size, LastModified, call) }
+      return { key: Key, ...factsOf(Size, LastModified, call) }
     })
     const next = found.NextContinuationToken
     return { objects, truncated: found.IsTruncated, ...(next === undefined ? {} : { next }) }
@@ -287,18 +252,4 @@ export class S3Calls {
       ...(kmsKeyId === undefined ? {} : { SSEKMSKeyId: kmsKeyId }),
     }
   }
-}
-
-/** radosgw says NoSuchKey for an upload that was aborted before. */
-export function isNoSuchUpload(thrown: unknown): boolean {
-  return thrown instanceof Failure && ['NoSuchUpload', 'NoSuchKey'].includes(s3ErrorName(thrown.cause))
-}
-
-function facts(size: number | undefined, modified: Date | undefined, call: Call): ObjectFacts {
-  if (size === undefined) throw unexpected(call, 'without a size')
-  return { sizeBytes: size, ...(modified === undefined ? {} : { modified }) }
-}
-
-function unexpected({ doing }: Call, how: string): Failure {
-  return new Failure(`${doing}: the server answered ${how}`, { code: 'unavailable', retryable: true })
 }

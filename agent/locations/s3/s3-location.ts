@@ -7,9 +7,10 @@ import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } f
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { abortUpload } from './abort-upload.ts'
+import type { Call, ObjectFacts } from './answers.ts'
 import { ENCRYPTION_HINT } from './classify.ts'
 import { download } from './download.ts'
-import type { Call, ObjectFacts, S3CallsOptions } from './s3-calls.ts'
+import type { S3CallsOptions } from './s3-calls.ts'
 import { S3Calls } from './s3-calls.ts'
 import { upload } from './upload.ts'
 

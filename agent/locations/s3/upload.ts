@@ -7,10 +7,11 @@ import { abortable } from '../abortable.ts'
 import type { Leftover } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { abortUpload } from './abort-upload.ts'
+import type { Call } from './answers.ts'
+import { isNoSuchUpload } from './answers.ts'
 import type { Part } from './parts.ts'
 import { cutIntoParts, PartMemory } from './parts.ts'
-import type { Call, S3Calls } from './s3-calls.ts'
-import { isNoSuchUpload } from './s3-calls.ts'
+import type { S3Calls } from './s3-calls.ts'
 
 // Memory: so many parts on their way and one that is being filled. Large parts only come behind 24 GB.
 const PARTS_IN_FLIGHT = 2
