@@ -122,7 +122,7 @@ async function start(binary: string, data: string, url: string): Promise<ChildPr
  * The server's own listing needs the exact key of each upload, so its folders are read:
  * `HASH-OF-KEY/UPLOAD` is there as long as the upload is.
  */
-async function uploadsBelow(root: string): Promise<string[]> {
+export async function uploadsBelow(root: string): Promise<string[]> {
   const found: string[] = []
   for (const hash of await readdir(root).catch(() => [])) {
     for (const upload of await readdir(join(root, hash)).catch(() => [])) found.push(`${hash}/${upload}`)

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { S3Server } from '../../support/s3/open.ts'
 import { endChild, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
+import { uploadsBelow } from './minio.ts'
 import { peerBinary } from './peer.ts'
 
 /** An S3 server over a folder of its own. */
@@ -58,7 +59,8 @@ async function startGateway(
     folder: bucket,
     accessKey: ACCESS_KEY,
     secretKey: SECRET_KEY,
-    incompleteUploads: async () => (uploadsIn ? await readdir(uploadsIn(bucket)).catch(() => []) : []),
+    // An upload's folder may be gone a moment before the folder of its key.
+    incompleteUploads: async () => (uploadsIn ? await uploadsBelow(uploadsIn(bucket)) : []),
     async stop() {
       await endChild(child)
       process.off('exit', end)
