@@ -1,5 +1,6 @@
 import { certificatesOf } from '../config/certificates.ts'
 import type { Config } from '../config/config.ts'
+import type { ReloadHooks } from '../config/reloader.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import { formatPath } from '../core/diagnostics.ts'
 import { createEvents } from '../core/events.ts'
@@ -40,20 +41,6 @@ export interface Reloading {
   /** Reads it now; resolves when the outcome has been told to the hooks. */
   reload(): Promise<ReloadReport>
   stop(): Promise<void>
-}
-
-export interface ReloadHooks {
-  readonly initial: Config
-  /** The last word before a configuration is applied: errors among the diagnostics refuse it. */
-  readonly check: (
-    next: Config,
-    changedLocations: readonly string[],
-    signal: AbortSignal,
-  ) => Promise<readonly Diagnostic[]>
-  /** Must not fail. */
-  readonly apply: (next: Config) => void
-  /** Every outcome, whoever asked for the reload. */
-  readonly onReport: (report: ReloadReport) => void
 }
 
 export interface AgentOptions {

@@ -16,13 +16,10 @@ export interface ReloadOutcome {
   readonly changes?: readonly string[]
 }
 
-export interface ReloaderOptions {
-  readonly clock: Clock
+/** What a reload asks and tells the one who wants it. */
+export interface ReloadHooks {
   /** The configuration in force. */
   readonly initial: Config
-  /** What it was read from, as `load` tells it. */
-  readonly files: ReadonlyMap<string, string>
-  readonly load: () => Promise<LoadedConfig>
   /** The last word before a configuration is applied: errors among the diagnostics refuse it. */
   readonly check: (
     next: Config,
@@ -33,6 +30,13 @@ export interface ReloaderOptions {
   readonly apply: (next: Config) => void
   /** Every outcome, whoever asked for the reload. */
   readonly onReport: (report: ReloadOutcome) => void
+}
+
+export interface ReloaderOptions extends ReloadHooks {
+  readonly clock: Clock
+  /** What it was read from, as `load` tells it. */
+  readonly files: ReadonlyMap<string, string>
+  readonly load: () => Promise<LoadedConfig>
   /** How often files are looked at where no event tells of a change. */
   readonly pollMs?: number
 }
