@@ -10,6 +10,7 @@ import type { Effect } from '../support/ftp/faults.ts'
 import { openDouble, startDouble } from '../support/ftp/location.ts'
 import type { FtpDouble, FtpOptions } from '../support/ftp/server.ts'
 import { fakeSource } from './fake-source.ts'
+import { policy } from './nightly-run.ts'
 
 const retry = createRetry({ clock: systemClock, attempts: 3, baseMs: 5 })
 const ALWAYS = 1000
@@ -101,18 +102,4 @@ async function backUp({ at, keepMinimum = 3 }: { at?: string; keepMinimum?: numb
   })
 }
 
-const POLICY = {
-  name: 'nightly',
-  backupLocations: ['nas'],
-  schedule: { kind: 'cron', expression: '0 2 * * *' },
-  retentionDays: 14,
-  keepMinimum: 3,
-  catchUp: true,
-  timeoutMs: 3_600_000,
-  memoryLimitBytes: 2 ** 29,
-  includeDatabases: ['hubbledb'],
-  includeClusterResources: 'never',
-  compressionLevel: 1,
-  allowCleartext: false,
-  verifyAfterBackup: 'content',
-} as const
+const POLICY = { ...policy, backupLocations: ['nas'] }
