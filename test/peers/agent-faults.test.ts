@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
+import { isAlive, sendIfAlive } from '../support/processes.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
 import { until } from '../support/until.ts'
 import { runProcessOf } from './servers/children.ts'
@@ -128,7 +129,7 @@ describe.skipIf(peersMissing('ferretdb', 'minio'))('an agent among faults', () =
         2,
       )
       const pid = await runProcessOf(agent.pid).catch(() => undefined)
-      if (pid !== undefined) process.kill(pid, 'SIGKILL')
+      if (pid !== undefined) sendIfAlive(pid, 'SIGKILL')
       const run = await endOf(runId)
       // The stages at the end are short: the run may have got through before the kill.
       if (run.result === 'failed') {
@@ -257,14 +258,6 @@ describe.skipIf(peersMissing('ferretdb', 'minio'))('an agent among faults', () =
 function timeOf(backupId: string): number {
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(backupId) ?? []
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 function configuration(
