@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto'
+import { expect, it } from 'vitest'
+import type { Leftover } from '../../../agent/locations/location.ts'
+import { errorOf, streamOf } from '../../support/streams.ts'
+import type { Subject } from './subject.ts'
+
+/** What an unfinished put holds is named before it is there, so that another process can remove it. */
+export function leftoverCases(subject: Subject): void {
+  const { live, failureOf, nothingLeft } = subject
+
+  it('names what an unfinished put holds, and another one can remove it', async () => {
+    const leftovers: Leftover[] = []
+    const controller = new AbortController()
+    const stuck = Promise.withResolvers<void>()
+    async function* body() {
+      for (let at = 0; at < 19; at += 1) yield randomBytes(1_000_000)
+      stuck.resolve()
+      await new Promise(() => undefined)
+    }
+    const putting = subject.location.put('dead/put', body(), {
+      signal: controller.signal,
+      onLeftover: async (leftover) => void leftovers.push(leftover),
+    })
+    putting.catch(() => undefined)
+    await stuck.promise
+    expect(leftovers).toHaveLength(1)
+    expect(await subject.location.stat('dead/put', live())).toBeUndefined()
+    for (const leftover of leftovers) await subject.location.discard(leftover, live())
+    for (const leftover of leftovers) await subject.location.discard(leftover, live())
+    controller.abort()
+    await errorOf(putting)
+    await nothingLeft('dead/put')
+  })
+
+  it('does not begin when what it would leave behind cannot be put on record', async () => {
+    const onLeftover = async () => {
+      throw new Error('no record')
+    }
+    const body = streamOf(randomBytes(9_000_000))
+    expect(await failureOf(subject.location.put('unrecorded', body, { ...live(), onLeftover }))).toMatchObject({
+      message: expect.stringContaining('no record'),
+    })
+    await nothingLeft('unrecorded')
+  })
+}
