@@ -66,6 +66,15 @@ export async function readManifest(
       { code: 'damaged' },
     )
   }
+  if (manifest.cluster_name !== clusterName) {
+    throw new Failure(
+      `reading the manifest ${where}: it is a backup of ${manifest.cluster_name}, not of ${clusterName}`,
+      {
+        code: 'refused',
+        hint: `Somebody moved it here. If it is meant, use a configuration whose cluster_name is ${manifest.cluster_name}, and a folder of that name.`,
+      },
+    )
+  }
   return manifest
 }
 

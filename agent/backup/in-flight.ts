@@ -23,6 +23,10 @@ export const InFlightRecord = z.object({
   deleting: z.array(z.string()).exactOptional(),
   /** What the source has changed where it reads and must put back; a text of its own. */
   receipts: z.array(z.string()).default([]),
+  /** What the run does with the backup. */
+  doing: z.enum(['backup', 'restore', 'verify', 'prune']).exactOptional(),
+  /** `host:port` of the server that a restore goes into. */
+  target: z.string().exactOptional(),
 })
 export type InFlightRecord = Readonly<z.infer<typeof InFlightRecord>>
 
@@ -33,6 +37,9 @@ export interface InFlightOptions {
   readonly runId: string
   readonly policy: string
   readonly backupId: string
+  readonly doing: NonNullable<InFlightRecord['doing']>
+  /** `host:port` of the server that a restore goes into. */
+  readonly target?: string
   readonly owner: Owner
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -121,7 +128,7 @@ export class InFlight {
   }
 
   async #put(): Promise<void> {
-    const { runId, policy, backupId, owner, clock, signal } = this.#options
+    const { runId, policy, backupId, owner, clock, signal, doing, target } = this.#options
     const record: InFlightRecord = {
       format_version: 1,
       run_id: runId,
@@ -133,6 +140,8 @@ export class InFlight {
       leftovers: [...this.#leftovers],
       ...(this.#deleting.length > 0 ? { deleting: [...this.#deleting] } : {}),
       receipts: [...this.#receipts],
+      doing,
+      ...(target === undefined ? {} : { target }),
     }
     await this.#location.put(this.#key, replayable(Buffer.from(`${JSON.stringify(record)}\n`)), { signal })
   }

@@ -14,15 +14,20 @@ export interface InUseOptions extends CallOptions {
 
 /** Ids of the backups that other runs, alive as far as can be told, have on record in a location. */
 export async function backupsInUse(location: Location, options: InUseOptions): Promise<ReadonlySet<string>> {
-  const inUse = new Set<string>()
+  return new Set((await otherRuns(location, options)).map((record) => record.backup_id))
+}
+
+/** What other runs, alive as far as can be told, have on record in a location. */
+export async function otherRuns(location: Location, options: InUseOptions): Promise<readonly InFlightRecord[]> {
+  const alive: InFlightRecord[] = []
   for (const { key } of await location.list(runsPrefix(options.clusterName), options)) {
     if (!key.endsWith('.json')) continue
     const bytes = await readUnlessGone(location, key, options)
     const record = InFlightRecord.safeParse(bytes && parse(bytes))
     if (!record.success || record.data.run_id === options.runId || options.isDead(record.data)) continue
-    inUse.add(record.data.backup_id)
+    alive.push(record.data)
   }
-  return inUse
+  return alive
 }
 
 /** A run that ended between the listing and the reading has taken its record with it. */

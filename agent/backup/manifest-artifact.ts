@@ -4,6 +4,8 @@ const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const Size = z.int().nonnegative()
 const Instant = z.iso.datetime()
 const Name = z.string().min(1)
+/** Never one of the server's own: a restore drops what is named here. */
+const Database = z.string().regex(/^(?!(?:admin|config|local)$)[^.\0]+$/)
 
 const packed = {
   file: z
@@ -28,7 +30,7 @@ const packed = {
 }
 
 const Collection = z.strictObject({
-  database: Name,
+  database: Database,
   collection: Name,
   type: z.enum(['collection', 'view', 'timeseries']),
   documents: Size,
@@ -69,7 +71,7 @@ const MongodbArtifact = z.strictObject({
     feature_compatibility_version: z.string().optional(),
     consistency: Consistency,
     member: Member.optional().describe('The server that was read'),
-    databases: z.array(Name),
+    databases: z.array(Database),
     collections: z.array(Collection),
   }),
 })

@@ -7,6 +7,7 @@ import type { Location } from '../locations/location.ts'
 import type { Receipts, Source, SourceArtifact, SourceFacts } from '../sources/source.ts'
 import { createBackupId } from './backup-id.ts'
 import { isWhole } from './describe-artifact.ts'
+import { refuseHalfRestored } from './half-restored.ts'
 import type { InFlightRecord, Owner } from './in-flight.ts'
 import type { Installation } from './manifest.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
@@ -23,6 +24,8 @@ export interface BackupOptions {
   readonly sources: readonly Source[]
   /** Why the backup is made, when it is not for the policy's own sake. */
   readonly purpose?: 'safety'
+  /** `host:port` of the server that a safety backup is made of. */
+  readonly target?: string
   readonly installation?: Installation
   /** For a policy that wants more than that what is stored is compared with what was sent. */
   readonly proving?: ProveStored
@@ -75,6 +78,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     await Promise.all(sessions.map((session) => session.prepare(warn)))
     const alive = (): StoreSession[] => sessions.filter((session) => !session.failed)
     if (alive().length === 0) throw nowhere(sessions)
+    await checkTarget(alive(), options, warn)
     if (storesSecretsInClear(options)) warn(SECRETS_IN_CLEAR)
     emit({ type: 'run.stage', runId, stage: 'read' })
     const missing = await readSources(options, receiptsIn(alive()), async (artifact) => {
@@ -87,6 +91,8 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     whole = missing.length === 0 && artifacts.every(isWhole)
     emit({ type: 'run.stage', runId, stage: 'verify' })
     const level = await proveStored(alive, artifacts, options, warn)
+    // A restore may have begun meanwhile.
+    await checkTarget(alive(), options, warn)
     emit({ type: 'run.stage', runId, stage: 'commit' })
     await Promise.all(alive().map((session) => session.commit({ artifacts, warnings, whole })))
     if (alive().length === 0) throw nowhere(sessions)
@@ -108,6 +114,17 @@ const SECRETS_IN_CLEAR =
 
 function storesSecretsInClear({ policy, sources }: BackupOptions): boolean {
   return !policy.encryption && !policy.allowCleartext && sources.some(({ name }) => name === 'kubernetes')
+}
+
+async function checkTarget(
+  sessions: readonly StoreSession[],
+  { sources, purpose, clusterName, signal }: BackupOptions,
+  warn: (message: string) => void,
+): Promise<void> {
+  const target = sources[0]?.target
+  if (target === undefined || purpose === 'safety') return
+  const locations = sessions.map(({ location }) => location)
+  await refuseHalfRestored(locations, { clusterName, target, warn, signal })
 }
 
 /** Gives why those that may be missing are. */

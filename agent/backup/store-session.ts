@@ -46,7 +46,9 @@ export class StoreSession {
     this.#backupId = backupId
     this.#startedAt = startedAt
     const { clusterName, runId, policy, owner, clock, signal } = options
-    this.#inFlight = new InFlight(location, { clusterName, runId, policy: policy.name, backupId, owner, clock, signal })
+    this.#inFlight = new InFlight(location, {
+      ...{ clusterName, runId, policy: policy.name, backupId, doing: 'backup', owner, clock, signal },
+    })
   }
 
   /** Cleans up after dead runs and puts this run on record. */
@@ -198,7 +200,7 @@ export class StoreSession {
   }
 
   #manifest({ artifacts, warnings, whole }: Gathered): Manifest {
-    const { policy, runId, clusterName, toolVersion, clock, purpose, installation } = this.#options
+    const { policy, runId, clusterName, toolVersion, clock, purpose, target, installation } = this.#options
     return {
       format_version: FORMAT_VERSION,
       tool_version: toolVersion,
@@ -207,6 +209,7 @@ export class StoreSession {
       cluster_name: clusterName,
       policy: policy.name,
       ...(purpose ? { purpose } : {}),
+      ...(target === undefined ? {} : { target }),
       ...(installation ? { installation } : {}),
       started_at: this.#startedAt.toISOString(),
       finished_at: clock.now().toISOString(),

@@ -7,6 +7,7 @@ import { replayable } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { InFlightRecord, Owner } from './in-flight.ts'
 import { runKey } from './keys.ts'
+import type { Selected } from './restore-selection.ts'
 
 /** Safety backups lie beside those of policies, under a name that no policy can have. */
 export const SAFETY_POLICY = '.safety'
@@ -23,7 +24,10 @@ export const UnfinishedRestore = z.strictObject({
   target: z.string().min(1),
   backup_id: z.string(),
   policy: z.string(),
+  /** All that are changed; of them, those that are replaced whole, and the collections of the others. */
   databases: z.array(z.string()),
+  drop: z.array(z.string()),
+  collections: z.array(z.string()),
   stage: z.enum(['restoring', 'comparing']),
   started_at: z.iso.datetime(),
   owner: Owner,
@@ -37,11 +41,34 @@ export function summaryOf(record: UnfinishedRestore): UnfinishedRestoreSummary {
   return { target, backupId, stage, startedAt }
 }
 
+/** What an unfinished restore has begun to replace and another one would not, as databases and `database.collection`. */
+export function leftHalfDone({ drop, collections }: UnfinishedRestore, next: Selected): readonly string[] {
+  const replaced = new Set(next.collections.map(({ place }) => `${place.database}.${place.collection}`))
+  const whole = (name: string): boolean => next.drop.includes(name)
+  const single = collections.filter((name) => !replaced.has(name) && !whole(name.slice(0, name.indexOf('.'))))
+  return [...drop.filter((name) => !whole(name)), ...single].sort()
+}
+
+/** What a restore replaces, as its record names it. */
+export function replacedBy({
+  databases,
+  drop,
+  collections,
+}: Selected): Pick<UnfinishedRestore, 'databases' | 'drop' | 'collections'> {
+  const single = collections.filter(({ place }) => !drop.includes(place.database))
+  return {
+    databases: [...databases],
+    drop: [...drop],
+    collections: single.map(({ place }) => `${place.database}.${place.collection}`),
+  }
+}
+
 function restoresPrefix(clusterName: string): string {
   return `${clusterName}/.restores/`
 }
 
-function restoreKey(clusterName: string, target: string): string {
+/** Where a restore into a target is on record. */
+export function restoreKey(clusterName: string, target: string): string {
   return `${restoresPrefix(clusterName)}${createHash('sha256').update(target).digest('hex').slice(0, 12)}.json`
 }
 

@@ -1,6 +1,6 @@
 import { proveTarget, putBack } from '../backup/restore.ts'
 import type { RestorePlan } from '../backup/restore-plan.ts'
-import { forgetRestore, recordRestore, type UnfinishedRestore } from '../backup/unfinished-restore.ts'
+import { forgetRestore, recordRestore, replacedBy, type UnfinishedRestore } from '../backup/unfinished-restore.ts'
 import type { UnpackOptions } from '../backup/unpack.ts'
 import type { Writers } from '../backup/writers.ts'
 import { toFailure } from '../core/errors.ts'
@@ -34,11 +34,11 @@ export interface RestoreWork {
  */
 export async function performRestore(work: RestoreWork, { clock, stderr, signal }: CommandContext): Promise<Restored> {
   const { clusterName, runId, location, plan, source, unpack, stage, safety } = work
-  const { manifest, target, databases } = plan
+  const { manifest, target } = plan
   const warn = (message: string): void => stderr.write(`Warning: ${message}\n`)
   const record: UnfinishedRestore = {
     ...{ format_version: 1, run_id: runId, target: target.host, owner: thisOwner() },
-    ...{ backup_id: manifest.backup_id, policy: manifest.policy, databases: [...databases] },
+    ...{ backup_id: manifest.backup_id, policy: manifest.policy, ...replacedBy(plan) },
     ...{ stage: 'restoring', started_at: clock.now().toISOString() },
     ...(safety ? { safety } : {}),
   }

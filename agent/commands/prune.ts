@@ -79,6 +79,7 @@ async function pruneOne(
         runId,
         policy: policy.name,
         backupId,
+        doing: 'prune',
         owner: thisOwner(),
         clock,
         signal,

@@ -18,6 +18,7 @@ import { printJson } from './outcome.ts'
 import { thisOwner } from './owner.ts'
 import { performRestore } from './perform-restore.ts'
 import { progressPrinter } from './progress.ts'
+import { checkCovers, refuseOthers, refuseOwnServer, unfinishedOf } from './restore-guards.ts'
 import {
   checkTarget,
   formatLeftByHand,
@@ -29,7 +30,7 @@ import {
   writersOf,
 } from './restore-installation.ts'
 import type { RestoreCommand } from './restore-request.ts'
-import { checkCovers, chooseBackup, elsewhere, selectionOf, targetOf, unfinishedOf } from './restore-request.ts'
+import { chooseBackup, elsewhere, selectionOf, targetOf } from './restore-request.ts'
 import { confirm, formatPlan, formatSafety, planFacts, report } from './restore-text.ts'
 import { makeSafetyBackup } from './safety-backup.ts'
 
@@ -44,23 +45,31 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
   const source = openMongodb(policyOf(config, options.policy), installed.installation.mongodb, context)
   const emit = options.json ? () => undefined : progressPrinter(context)
   const stage = (name: string): void => emit({ type: 'run.stage', runId: '', stage: name })
+  const identity = await readIdentity(options, config, context)
   const unpack = {
-    ...{ signal, ...(await readIdentity(options, config, context)) },
+    ...{ signal, ...identity },
     onProgress: (state: SourceProgress) => emit({ type: 'run.progress', runId: '', ...state }),
   }
   const { host } = await source.look([], unpack)
   const unfinished = await unfinishedOf(opened, clusterName, host, context)
-  const { backup, location } = await chooseBackup(options, config, opened, unfinished?.record, context)
+  const { backup, location } = await chooseBackup(
+    options,
+    config,
+    opened,
+    { host, unfinished: unfinished?.record },
+    context,
+  )
   const selection = options.rollback ? {} : selectionOf(options)
   const planned = await planRestore(location, clusterName, backup, source, { ...unpack, ...selection })
   const plan = options.rollback ? withRestored(planned, unfinished?.record) : planned
   const { manifest } = plan
-  checkCovers(unfinished?.record, plan.databases)
+  checkCovers(unfinished?.record, plan)
+  if (other) refuseOwnServer(plan, config)
   const warnings = other ? [] : checkTarget(manifest, installed.installation)
   const objects = await planObjectsOf(config, installed, options, { location, manifest, ...unpack })
   const writers = writersOf(config, installed, context)
   const stops = await planStopping(installed, writers, signal)
-  const wanted = options.safetyBackup !== false && !options.rollback && !unfinished
+  const wanted = options.safetyBackup !== false && !unfinished
   if (!options.json) {
     const safety = formatSafety(plan, wanted, location.name, unfinished?.record)
     stderr.write(formatPlan(plan, { location: location.name, unfinished: unfinished?.record, safety }) + stops)
@@ -74,16 +83,18 @@ export async function restoreCommand(options: RestoreCommand, context: CommandCo
   }
   const runId = createRunId()
   const { policy, backupId } = backup
-  const hold = { clusterName, runId, policy, backupId, owner: thisOwner(), clock, signal }
+  const doing = { doing: 'restore', target: host } as const
+  const hold = { clusterName, runId, policy, backupId, ...doing, owner: thisOwner(), clock, signal }
   const warn = (message: string): void => stderr.write(`Warning: ${message}\n`)
   const outcome = await holdBackup(location, { ...hold, warn }, async () => {
+    await refuseOthers(opened.usable, { ...hold, own: !other })
     stage('proving')
     await proveBeforeRestore(location, clusterName, backup, ARTIFACT_FORMATS, unpack)
     if (!options.yes) await confirm(`RESTORE ${clusterName}`, context)
     stage('safety')
     const saving = { clusterName, policy: policyOf(config, policy), location, target: plan.target, installed }
     const safety = wanted
-      ? await makeSafetyBackup({ ...saving, emit: quietly(emit) }, context)
+      ? await makeSafetyBackup({ ...saving, ...identity, emit: quietly(emit) }, context)
       : unfinished?.record.safety
     const stopping = {
       signal,

@@ -3,6 +3,7 @@ import { SAFETY_POLICY, type UnfinishedRestore } from '../backup/unfinished-rest
 import type { PolicyConfig } from '../config/config.ts'
 import { Failure } from '../core/errors.ts'
 import type { Emit } from '../core/events.ts'
+import type { Secret } from '../core/secret.ts'
 import type { Location } from '../locations/location.ts'
 import type { TargetFacts } from '../sources/source.ts'
 import type { CommandContext } from './context.ts'
@@ -16,13 +17,15 @@ export interface SafetyOptions {
   readonly policy: PolicyConfig
   readonly location: Location
   readonly target: TargetFacts
+  /** Opens what it packs for others, so that it can be proven restorable. */
+  readonly identity?: Secret
   readonly installed: OpenedInstallation
   readonly emit: Emit
 }
 
 /** Backs up what the restore is about to replace, packed and kept as the policy says; undefined when there is nothing. */
 export async function makeSafetyBackup(
-  { clusterName, policy, location, target, installed, emit }: SafetyOptions,
+  { clusterName, policy, location, target, installed, identity, emit }: SafetyOptions,
   context: CommandContext,
 ): Promise<UnfinishedRestore['safety']> {
   const filled = target.databases.filter(({ collections }) => collections > 0).map(({ name }) => name)
@@ -34,7 +37,7 @@ export async function makeSafetyBackup(
     backupLocations: [location.name],
     includeDatabases: filled,
     // It must be restorable too; with encryption that can be told only where the identity is.
-    verifyAfterBackup: policy.encryption ? 'content' : 'decode',
+    verifyAfterBackup: policy.encryption && !identity ? 'content' : 'decode',
   }
   const runId = createRunId()
   const outcome = await runBackup({
@@ -42,8 +45,9 @@ export async function makeSafetyBackup(
     clusterName,
     policy: safety,
     purpose: 'safety',
+    target: target.host,
     sources: [openMongodb(safety, installed.installation.mongodb, { toolVersion, clock })],
-    proving: {},
+    proving: identity ? { identity } : {},
     locations: [location],
     owner: thisOwner(),
     isDead: (record) => record.run_id !== runId && isDead(record, clock),

@@ -156,6 +156,8 @@ export interface RestoreOutcome {
 /** Something that is read consistently. */
 export interface Source<Facts extends SourceFacts = SourceFacts> {
   readonly name: Facts['source']
+  /** `host:port` of what is read, as a restore into it is on record; absent where nothing is restored whole. */
+  readonly target?: string
   /** Connects, checks what was asked for and yields artifacts one after another; ends connections when done. */
   read(options: SourceReadOptions): AsyncIterable<SourceArtifact<Facts>>
   /** Puts back what a run that died had changed and remembered. */

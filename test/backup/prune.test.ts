@@ -151,6 +151,7 @@ describe('what is deleted never', () => {
     const hold = {
       ...REF,
       backupId: old,
+      doing: 'restore' as const,
       runId: 'hold2222',
       owner: OWNER,
       clock: systemClock,
@@ -171,7 +172,8 @@ describe('what is deleted never', () => {
     nas.fault = (operation) => {
       if (operation === 'put') throw new Failure('storing: read only', { code: 'permission' })
     }
-    const hold = { ...REF, backupId: 'b', runId: 'r', owner: OWNER, clock: systemClock, signal: never() }
+    const reading = { ...REF, backupId: 'b', doing: 'verify' as const }
+    const hold = { ...reading, runId: 'r', owner: OWNER, clock: systemClock, signal: never() }
     expect(await holdBackup(nas, { ...hold, warn: (message) => warnings.push(message) }, async () => 7)).toBe(7)
     expect(warnings).toEqual([expect.stringContaining('read only')])
   })

@@ -79,6 +79,11 @@ export function hostsOf({ options }: MongoClient): string {
   return options.srvHost ?? options.hosts.map(String).join(',')
 }
 
+/** The same of a server that is not connected to. */
+export function hostsIn(config: MongodbConfig): string {
+  return hostsOf(openClient(config, config.uri.reveal(), {}))
+}
+
 function openClient({ caCert, tls }: MongodbConfig, uri: string, options: ConnectOptions): MongoClient {
   const { readPreference = 'primary', connectMs = CONNECT_MS } = options
   const defaults = {

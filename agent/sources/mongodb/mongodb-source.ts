@@ -11,7 +11,7 @@ import type {
 } from '../source.ts'
 import { ArchiveArtifact } from './archive-artifact.ts'
 import { mongodbFailure } from './classify.ts'
-import { connect, connectToMember } from './connect.ts'
+import { connect, connectToMember, hostsIn } from './connect.ts'
 import type { ExtendedWindow } from './history-window.ts'
 import { extendWindow, parseReceipt, putBack } from './history-window.ts'
 import { inspectArchive } from './inspect.ts'
@@ -42,6 +42,9 @@ export const mongodbFormat: Pick<Source, 'name' | 'inspect'> = { name: 'mongodb'
 export function createMongodbSource(options: MongodbSourceOptions): RestorableSource<MongodbFacts> {
   return {
     name: 'mongodb',
+    get target() {
+      return hostsIn(options.mongodb)
+    },
     read: (readOptions) => read(options, readOptions),
     release: (receipt, readOptions) => release(options.mongodb, receipt, readOptions),
     restore: (body, restoreOptions) => restoreArchive(options.mongodb, body, restoreOptions),

@@ -7,7 +7,7 @@ import type { ArchiveMetadata } from './archive/format.ts'
 import { dataCollection } from './archive/format.ts'
 import { parseArchive } from './archive/parser.ts'
 import { readExtendedJson } from './archive/read-extended-json.ts'
-import { mongodbFailure } from './classify.ts'
+import { mongodbFailure, readingFailure } from './classify.ts'
 import { connect } from './connect.ts'
 import { Inserter } from './inserter.ts'
 
@@ -127,7 +127,7 @@ async function createOne(db: Db, { collection, options }: CollectionPlan, proble
     await db.command({ create: collection, ...options })
   } catch (thrown) {
     if (Object.keys(options).length === 0) throw thrown
-    problems.push(mongodbFailure(thrown, `creating ${db.databaseName}.${collection} with its options`).message)
+    problems.push(refusal(thrown, `creating ${db.databaseName}.${collection} with its options`))
     await db.command({ create: collection })
   }
 }
@@ -151,8 +151,9 @@ async function buildIndexes(
       await build(wanted)
       built += wanted.length
       return
-    } catch {
+    } catch (thrown) {
       throwIfAborted(signal, 'building indexes')
+      refusal(thrown, `building the indexes of ${database}.${collection}`)
     }
     for (const index of wanted) {
       try {
@@ -160,11 +161,22 @@ async function buildIndexes(
         built += 1
       } catch (thrown) {
         throwIfAborted(signal, 'building indexes')
-        problems.push(mongodbFailure(thrown, `building index ${index['name']} of ${database}.${collection}`).message)
+        problems.push(refusal(thrown, `building index ${index['name']} of ${database}.${collection}`))
       }
     }
   })
   return built
+}
+
+/**
+ * Why the server does not take something, for those who can go on without it. What only failed, because a connection
+ * broke or an election began, is thrown: the restore is not finished, and the next one does it.
+ */
+function refusal(thrown: unknown, doing: string): string {
+  const failure = mongodbFailure(thrown, doing)
+  const lost = readingFailure(thrown, doing).code === 'source_changed'
+  if (!(thrown instanceof MongoServerError) || failure.retryable || lost) throw failure
+  return failure.message
 }
 
 /** Runs the task on a few of the items at a time; rejects with the first failure once all that began have ended. */
@@ -197,7 +209,7 @@ async function createViews(client: MongoClient, plans: readonly CollectionPlan[]
       try {
         await client.db(plan.database).command({ create: plan.collection, ...plan.options, ...MAJORITY })
       } catch (thrown) {
-        failed.push({ plan, why: mongodbFailure(thrown, `creating view ${plan.database}.${plan.collection}`).message })
+        failed.push({ plan, why: refusal(thrown, `creating view ${plan.database}.${plan.collection}`) })
       }
     }
     if (failed.length === waiting.length) {
