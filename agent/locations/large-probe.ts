@@ -95,7 +95,7 @@ export class LargeProbe {
         } catch (thrown) {
           if (!(thrown instanceof Failure && thrown.message.includes(broken.message))) throw thrown
         }
-        for (const leftover of this.#leftovers) await this.#location.discard(leftover, call)
+        for (const leftover of this.#leftovers) await this.#location.discard(leftover, { ...call, seen: true })
         return this.#leftovers.length === before ? 'nothing needs to be discarded there' : undefined
       },
     }

@@ -34,6 +34,14 @@ export interface ListOptions extends CallOptions {
   readonly shallow?: boolean
 }
 
+export interface DiscardOptions extends CallOptions {
+  /**
+   * Reject also where the server took the request, and does not let us see what came of it. Otherwise its word is taken:
+   * nobody could ever clean up under an account that lacks that right.
+   */
+  readonly seen?: boolean
+}
+
 export interface GetOptions extends CallOptions {
   /** First byte wanted, default 0. An offset at or behind the end yields nothing. */
   readonly offset?: number
@@ -73,7 +81,7 @@ export interface Location {
   stat(key: string, options: CallOptions): Promise<Entry | undefined>
 
   /** Removes what an unfinished put of another process left; succeeds when it is gone already. */
-  discard(leftover: Leftover, options: CallOptions): Promise<void>
+  discard(leftover: Leftover, options: DiscardOptions): Promise<void>
 
   /** What using the server has shown about it so far, as sentences for who validates it. Never rejects. */
   facts?(): readonly string[]

@@ -9,10 +9,16 @@ const TRIES = 3
  * uploads might or might not succeed. As a result, it might be necessary to abort a given multipart upload multiple
  * times." https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html
  */
-export async function abortUpload(calls: S3Calls, key: string, uploadId: string, call: Call): Promise<void> {
+export async function abortUpload(
+  calls: S3Calls,
+  key: string,
+  uploadId: string,
+  call: Call,
+  seen = false,
+): Promise<void> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     await calls.abortUpload(key, uploadId, call)
-    if (!(await isThere(calls, key, uploadId, call))) return
+    if (!(await (seen ? calls.uploadExists(key, uploadId, call) : isThere(calls, key, uploadId, call)))) return
   }
   throw new Failure(`${call.doing}: the server accepted it, but the upload is still there`, {
     code: 'unavailable',

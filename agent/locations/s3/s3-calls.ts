@@ -31,6 +31,8 @@ export interface S3CallsOptions {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** Of what is not there, S3 says so only to who may list the bucket; others are refused as if they might not read. */
+const READING = 's3:GetObject and s3:ListBucket'
 // A send buffer of 4 MiB, the most that Linux gives by default, takes 64 seconds at 64 KiB/s.
 const UPLOAD_PATIENCE = 4
 
@@ -74,7 +76,7 @@ export class S3Calls {
   /** Undefined when there is no such object, or no such bucket: the answer to HEAD does not tell them apart. */
   async headObject(key: string, call: Call): Promise<ObjectFacts | undefined> {
     try {
-      const found = await this.#run('s3:GetObject and s3:ListBucket', call, (options) =>
+      const found = await this.#run(READING, call, (options) =>
         this.#client.send(new HeadObjectCommand(this.#object(key)), options),
       )
       return {
@@ -84,7 +86,7 @@ export class S3Calls {
       }
     } catch (thrown) {
       if (thrown instanceof Failure && httpStatusOf(thrown.cause) === 404) return undefined
-      throw thrown
+      throw await this.#narrowed(thrown, key, call)
     }
   }
 
@@ -98,7 +100,7 @@ export class S3Calls {
       new Failure(`${call.doing}: no answer in time`, { code: 'unreachable', retryable: true })
     try {
       const found = await withTimeout(clock, silenceMs, call.signal, late, (signal) =>
-        this.#run('s3:GetObject and s3:ListBucket', { ...call, signal }, (options) =>
+        this.#run(READING, { ...call, signal }, (options) =>
           this.#downloads.send(new GetObjectCommand({ ...this.#object(key), ...range, ...match }), options),
         ),
       )
@@ -114,7 +116,7 @@ export class S3Calls {
       }
     } catch (thrown) {
       if (thrown instanceof Failure && httpStatusOf(thrown.cause) === 416) return undefined
-      throw thrown
+      throw await this.#narrowed(thrown, key, call)
     }
   }
 
@@ -239,6 +241,13 @@ export class S3Calls {
       throwIfAborted(signal, doing)
       throw this.failureOf(thrown, doing, actions)
     }
+  }
+
+  /** What is refused to a reader may be either right: where a listing is allowed, it is the one to read. */
+  async #narrowed(thrown: unknown, key: string, call: Call): Promise<unknown> {
+    if (!(thrown instanceof Failure) || thrown.code !== 'permission') return thrown
+    const listed = await this.listPage(key, undefined, call, 1).catch(() => undefined)
+    return listed ? this.failureOf(thrown.cause, call.doing, 's3:GetObject') : thrown
   }
 
   #object(key: string): { Bucket: string; Key: string } {

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { Failure, throwIfAborted, toFailure } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
-import type { CallOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
+import type { CallOptions, DiscardOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { abortUpload } from './abort-upload.ts'
@@ -112,7 +112,7 @@ class S3Location implements Location {
     checkKey(key)
     const call = this.#call('deleting', key, options)
     await this.#calls.deleteObject(this.#root + key, call)
-    if (!(await this.#calls.headObject(this.#root + key, call))) return
+    if (!(await this.#isThere(this.#root + key, call))) return
     throw new Failure(`${call.doing}: the server accepted it, but the object is still there`, {
       code: 'unavailable',
       retryable: true,
@@ -129,9 +129,10 @@ class S3Location implements Location {
     return undefined
   }
 
-  async discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
+  async discard({ key, handle }: Leftover, options: DiscardOptions): Promise<void> {
     checkKey(key)
-    await abortUpload(this.#calls, this.#root + key, handle, this.#call('discarding an upload of', key, options))
+    const call = this.#call('discarding an upload of', key, options)
+    await abortUpload(this.#calls, this.#root + key, handle, call, options.seen)
   }
 
   facts(): readonly string[] {
@@ -140,6 +141,18 @@ class S3Location implements Location {
 
   async close(): Promise<void> {
     this.#calls.close()
+  }
+
+  /** HEAD takes the right to read, and for what is gone that to list as well: where it is refused, a listing tells. */
+  async #isThere(key: string, call: Call): Promise<boolean> {
+    try {
+      return (await this.#calls.headObject(key, call)) !== undefined
+    } catch (thrown) {
+      if (!(thrown instanceof Failure) || thrown.code !== 'permission') throw thrown
+      // A key sorts before all that it is the beginning of.
+      const { objects } = await this.#calls.listPage(key, undefined, call, 1)
+      return objects[0]?.key === key
+    }
   }
 
   /** Some servers take the header and keep the object in clear. */
