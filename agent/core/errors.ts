@@ -13,7 +13,8 @@
  * - `cancelled`    somebody asked to stop
  * - `refused`      a safety rule of this program said no
  * - `unavailable`  the other side answered that it cannot now (throttling, 5xx, election)
- * - `limit`        a limit of the run was reached: its time, its memory, or how long nothing may move
+ * - `limit`        a limit of the run was reached: its time, or how long nothing may move
+ * - `out_of_memory` the run needed more memory than its policy, its container or the machine has for it
  * - `internal`     anything else: a defect of this program until shown otherwise
  */
 export const ERROR_CODES = [
@@ -31,6 +32,7 @@ export const ERROR_CODES = [
   'refused',
   'unavailable',
   'limit',
+  'out_of_memory',
   'internal',
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]

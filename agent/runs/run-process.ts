@@ -8,6 +8,7 @@ import type { Emit, RunEvent, RunResult } from '../core/events.ts'
 import { KIB, MIB } from '../core/units.ts'
 import { parseEventLine } from './event-line.ts'
 import { boundedLines } from './lines.ts'
+import { isHeapFull, outOfMemoryKills } from './out-of-memory.ts'
 import { offerToOomKiller } from './process-memory.ts'
 import type { RunRequest } from './request.ts'
 import { encodeRequest } from './request.ts'
@@ -85,6 +86,8 @@ class Conversation {
   readonly #startedMs: number
   readonly #gone = new AbortController()
   readonly #closed: Promise<string>
+  readonly #killsBefore = outOfMemoryKills()
+  #heapFull = false
   #cancelled = false
   /** The limit that was reached. */
   #breach: Failure | undefined
@@ -179,7 +182,10 @@ class Conversation {
 
   async #readLog(): Promise<void> {
     try {
-      for await (const { text } of boundedLines(this.#child.stderr, LONGEST_LOG_LINE)) this.#options.onLog(text)
+      for await (const { text } of boundedLines(this.#child.stderr, LONGEST_LOG_LINE)) {
+        this.#heapFull ||= isHeapFull(text)
+        this.#options.onLog(text)
+      }
     } catch {
       // As above.
     }
@@ -225,9 +231,22 @@ class Conversation {
     if (this.#cancelled) return { code: 'cancelled', message: `run ${runId} was cancelled: its process ${how}` }
     if (this.#breach) return failureData(this.#breach)
     const message = `run ${runId} (${kind}) died: its process ${how} without saying how the run ended`
-    // SIGKILL comes from the kernel when memory is short, SIGABRT from V8 when its heap is full.
-    const memory = /SIGKILL|SIGABRT|code 134/.test(how)
-    const hint = 'The kernel ends processes so when memory is short, and V8 when its heap is full.'
-    return failureData(new Failure(message, { code: 'internal', ...(memory ? { hint } : {}) }))
+    const shortage = this.#shortage(how)
+    if (shortage === undefined) return failureData(new Failure(message, { code: 'internal', ...hintFor(how) }))
+    const hint = 'Give the container more memory, or let the policy use less: lower its compression_level.'
+    return failureData(new Failure(`${message}; ${shortage}`, { code: 'out_of_memory', retryable: true, hint }))
   }
+
+  #shortage(how: string): string | undefined {
+    if (this.#heapFull) return 'the heap of V8 was full'
+    const kills = (outOfMemoryKills() ?? 0) - (this.#killsBefore ?? 0)
+    return kills > 0 && how.includes('SIGKILL') ? 'the kernel was short of memory and ended it' : undefined
+  }
+}
+
+function hintFor(how: string): { readonly hint?: string } {
+  if (!how.includes('SIGKILL')) return {}
+  return outOfMemoryKills() === undefined
+    ? { hint: 'The kernel ends processes so when memory is short.' }
+    : { hint: 'The kernel did not end it for want of memory: something else on its machine did.' }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import type { ErrorCode } from '../core/errors.ts'
 import { Failure, isAbort } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { formatBytes, formatDuration, MINUTE_MS, SECOND_MS } from '../core/units.ts'
@@ -87,12 +88,12 @@ export class Watchdog {
     const { clock, limits, name } = this.#options
     const bytes = this.#look()
     const now = clock.monotonicMs()
-    const stop = (why: string, hint: string): Failure => {
-      return new Failure(`${name} was ended: ${why}`, { code: 'limit', retryable: true, hint })
+    const stop = (why: string, hint: string, code: ErrorCode = 'limit'): Failure => {
+      return new Failure(`${name} was ended: ${why}`, { code, retryable: true, hint })
     }
     if (bytes > limits.memoryLimitBytes) {
       const used = `its process uses ${formatBytes(bytes)} of at most ${formatBytes(limits.memoryLimitBytes)} of memory`
-      return stop(used, 'Raise memory_limit of the policy, or lower its compression_level.')
+      return stop(used, 'Raise memory_limit of the policy, or lower its compression_level.', 'out_of_memory')
     }
     if (now - this.#startedMs > limits.timeoutMs) {
       const late = `it took longer than ${formatDuration(limits.timeoutMs)}`

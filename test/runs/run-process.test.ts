@@ -207,15 +207,15 @@ describe('what passes between the two', () => {
 
 describe('a run process that is over a limit', () => {
   it.each([
-    ['time', 'until-stopped', { timeoutMs: 300 }, 'took longer than'],
-    ['memory', 'until-stopped', { memoryLimitBytes: 2 ** 20 }, 'of at most 1.0 MiB of memory'],
-    ['silence', 'until-stopped', { silentMs: 300 }, 'no sign of life'],
-    ['a stall', 'beats', { stallMs: 300, silentMs: 200_000 }, 'nothing moved'],
-    ['time, and does not listen', 'until-killed', { timeoutMs: 300 }, 'took longer than'],
-  ])('%s: failed, whatever it says itself, and is gone', async (_, behaviour, limits, why) => {
+    ['time', 'until-stopped', { timeoutMs: 300 }, 'limit', 'took longer than'],
+    ['memory', 'until-stopped', { memoryLimitBytes: 2 ** 20 }, 'out_of_memory', 'of at most 1.0 MiB of memory'],
+    ['silence', 'until-stopped', { silentMs: 300 }, 'limit', 'no sign of life'],
+    ['a stall', 'beats', { stallMs: 300, silentMs: 200_000 }, 'limit', 'nothing moved'],
+    ['time, and does not listen', 'until-killed', { timeoutMs: 300 }, 'limit', 'took longer than'],
+  ])('%s: failed, whatever it says itself, and is gone', async (_, behaviour, limits, code, why) => {
     const run = start(behaviour, { limits: { ...PATIENT, ...limits }, graceMs: 300 })
-    expect(await run.done).toMatchObject({ result: 'failed', failure: { code: 'limit' } })
-    expect(finishes()).toMatchObject([{ result: 'failed', failure: { code: 'limit' } }])
+    expect(await run.done).toMatchObject({ result: 'failed', failure: { code } })
+    expect(finishes()).toMatchObject([{ result: 'failed', failure: { code } }])
     expect(finishes()[0]?.failure?.message).toContain(why)
     expect(isAlive(run.pid)).toBe(false)
   })
@@ -251,13 +251,21 @@ describe('the memory of a run process', () => {
     expect(finishes()[0]?.peakMemoryBytes).toBeGreaterThan(2 ** 24)
   })
 
-  it('is told of one that the kernel killed', async () => {
+  it('is told of one that was killed, and that it was not for want of memory', async () => {
     const run = start('until-stopped')
     await untilStarted()
     process.kill(run.pid ?? 0, 'SIGKILL')
     const end = await run.done
     expect(end).toMatchObject({ result: 'failed', finished: false, failure: { code: 'internal' } })
-    expect(end.failure?.hint).toContain('memory')
+    expect(end.failure?.hint).toContain('did not end it for want of memory')
     expect(end.peakMemoryBytes).toBeGreaterThan(2 ** 24)
+  })
+
+  it('is why it failed when the heap of V8 was full', async () => {
+    const end = await start('fills-its-heap', {
+      command: [process.execPath, '--max-old-space-size=16', CHILD, 'fills-its-heap'],
+    }).done
+    expect(end).toMatchObject({ result: 'failed', finished: false, failure: { code: 'out_of_memory' } })
+    expect(end.failure?.message).toContain('the heap of V8 was full')
   })
 })
