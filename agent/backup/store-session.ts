@@ -1,5 +1,5 @@
 import { Failure, failureData, toFailure } from '../core/errors.ts'
-import type { Location, PutOptions } from '../locations/location.ts'
+import type { Leftover, Location, PutOptions } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
 import { measure } from '../pack/measure.ts'
 import { readSmall } from './catalog.ts'
@@ -124,7 +124,8 @@ export class StoreSession {
       const complete = manifest.result === 'complete'
       const key = manifestKey(clusterName, policy.name, this.#backupId, complete)
       const bytes = encodeManifest(manifest)
-      await this.location.put(key, replayable(bytes), { signal })
+      const onLeftover = (leftover: Leftover): Promise<void> => this.#inFlight.remember(leftover)
+      await this.location.put(key, replayable(bytes), { signal, onLeftover })
       if (Buffer.compare(await readSmall(this.location, key, { signal }), bytes) !== 0) {
         await this.location.delete(key, { signal })
         throw new Failure(`reading back ${key} from ${this.location.name}: it is not what was written`, {

@@ -1,11 +1,12 @@
 import { toFailure } from '../core/errors.ts'
-import type { Location } from '../locations/location.ts'
+import type { Leftover, Location } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { deleteUnlessWhole } from './delete-backup.ts'
 import { InFlightRecord } from './in-flight.ts'
 import { runKey, runsPrefix } from './keys.ts'
 import type { Orphan } from './orphans.ts'
 import { findOrphans } from './orphans.ts'
+import { findStrays } from './strays.ts'
 
 export interface SweepOptions {
   readonly clusterName: string
@@ -23,6 +24,8 @@ export interface SweepOptions {
 export interface SweepPlan {
   readonly deadRuns: readonly InFlightRecord[]
   readonly orphans: readonly Orphan[]
+  /** What records of runs were written to when their runs died. */
+  readonly strays: readonly Leftover[]
   /** What could not be looked into, as sentences. */
   readonly problems: readonly string[]
 }
@@ -40,6 +43,7 @@ export interface SweepOutcome {
  */
 export async function planSweep(location: Location, options: SweepOptions): Promise<SweepPlan> {
   const deadRuns: InFlightRecord[] = []
+  const alive = new Set<string>()
   const onRecord = new Set<string>()
   const problems: string[] = []
   const prefix = runsPrefix(options.clusterName)
@@ -53,21 +57,32 @@ export async function planSweep(location: Location, options: SweepOptions): Prom
       }
       for (const backupId of backupsOf(record.data)) onRecord.add(backupId)
       if (options.isDead(record.data)) deadRuns.push(record.data)
+      else alive.add(record.data.run_id)
     } catch (thrown) {
       problems.push(toFailure(thrown, `cleaning up after ${entry.key} in ${location.name}`).message)
     }
   }
   // A record that cannot be read may name anything: what it names must not be taken for nobody's.
   const orphans = problems.length > 0 ? [] : await findOrphans(location, { ...options, onRecord })
-  return { deadRuns, orphans, problems }
+  const strays = problems.length > 0 ? [] : await findStrays(location, { ...options, alive, dead: deadRuns })
+  return { deadRuns, orphans, strays, problems }
 }
 
 /** Removes what `planSweep` finds. */
 export async function sweep(location: Location, options: SweepOptions): Promise<SweepOutcome> {
-  const { deadRuns, orphans, problems: unread } = await planSweep(location, options)
+  const { deadRuns, orphans, strays, problems: unread } = await planSweep(location, options)
   let runsSwept = 0
   let objectsDeleted = 0
   const problems = [...unread]
+  // Before the records they belong to: those alone tell whose they are.
+  for (const stray of strays) {
+    try {
+      await location.discard(stray, options)
+      objectsDeleted += 1
+    } catch (thrown) {
+      problems.push(toFailure(thrown, `removing ${stray.handle} in ${location.name}`).message)
+    }
+  }
   for (const record of deadRuns) {
     const key = runKey(options.clusterName, record.run_id)
     try {

@@ -137,6 +137,9 @@ function print(
         `Run ${run_id} died and left ${held.length} unfinished uploads in ${location}: the next run removes them.\n`,
       )
     }
+    for (const { handle } of leftovers?.strays ?? []) {
+      stdout.write(`${handle} in ${location} was left by a run that died: the next run removes it.\n`)
+    }
     for (const { backupId, objects, bytes } of leftovers?.orphans ?? []) {
       const size = formatBytes(bytes)
       stdout.write(

@@ -32,6 +32,11 @@ export interface ListOptions extends CallOptions {
    * request of its own, ten thousand of them are not entered to find the few names beside them.
    */
   readonly shallow?: boolean
+  /**
+   * What unfinished puts wrote to, by the key it has until it gets its own, instead of the objects: `discard` takes it as
+   * a handle. Empty where nothing of the kind can be listed, as on S3.
+   */
+  readonly temporaries?: boolean
 }
 
 export interface DiscardOptions extends CallOptions {

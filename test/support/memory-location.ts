@@ -1,5 +1,5 @@
 import { Failure } from '../../agent/core/errors.ts'
-import type { Entry, Leftover, Location } from '../../agent/locations/location.ts'
+import type { Entry, Leftover, ListOptions, Location } from '../../agent/locations/location.ts'
 import { collect } from './streams.ts'
 
 type Operation = 'put' | 'get' | 'list' | 'delete' | 'stat' | 'discard'
@@ -38,8 +38,9 @@ export class MemoryLocation implements Location {
     for (let at = offset; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
   }
 
-  async list(prefix: string): Promise<Entry[]> {
+  async list(prefix: string, { temporaries }: Partial<ListOptions> = {}): Promise<Entry[]> {
     this.fault('list', prefix)
+    if (temporaries) return []
     return this.keys
       .filter((key) => key.startsWith(prefix))
       .map((key) => ({ key, sizeBytes: this.objects.get(key)?.length ?? 0 }))

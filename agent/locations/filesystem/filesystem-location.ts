@@ -139,7 +139,7 @@ class FilesystemLocation implements Location {
   }
 
   async #walk(folder: string, entries: Entry[], options: ListOptions): Promise<void> {
-    const { signal, shallow = false } = options
+    const { signal, shallow = false, temporaries = false } = options
     const directory = await opendir(folder).catch((cause) => {
       if (isMissing(cause)) return undefined
       throw cause
@@ -151,7 +151,7 @@ class FilesystemLocation implements Location {
       // Links are not followed: they could leave the root, or lead in a circle.
       if (found.isDirectory()) {
         if (!shallow) await this.#walk(path, entries, options)
-      } else if (found.isFile() && !TEMPORARY.test(found.name)) await this.#add(path, entries)
+      } else if (found.isFile() && TEMPORARY.test(found.name) === temporaries) await this.#add(path, entries)
     }
   }
 

@@ -5,7 +5,7 @@ import { MIB } from '../../core/units.ts'
 import { ftpFailure } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import type { Listed } from './listing.ts'
-import { parseMachineListing, parsePlainListing } from './listing.ts'
+import { dateOf, parseMachineListing, parsePlainListing } from './listing.ts'
 
 const LISTING_LIMIT_BYTES = 256 * MIB
 
@@ -55,6 +55,12 @@ export async function sizeOf(
   if (reply.code >= 400 && reply.code < 500) throw new FTPError(reply)
   const found = await lookUp(connection, path, signal)
   return found?.kind === 'file' ? found.sizeBytes : undefined
+}
+
+/** By the server's clock, in UTC (RFC 3659, section 3); undefined where it does not say. */
+export async function modifiedAt(connection: FtpConnection, path: string): Promise<Date | undefined> {
+  const reply = await connection.ask(`MDTM ${path}`)
+  return reply.code === 213 ? dateOf(reply.message.slice('213 '.length)) : undefined
 }
 
 async function textOf(connection: FtpConnection, command: string, signal: AbortSignal): Promise<string> {

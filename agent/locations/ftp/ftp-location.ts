@@ -12,7 +12,7 @@ import { BodyError, ftpFailure } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import { FtpConnections } from './connections.ts'
 import { download } from './download.ts'
-import { listFolder, sizeOf } from './folders.ts'
+import { listFolder, modifiedAt, sizeOf } from './folders.ts'
 import { RetainedBody } from './retained-body.ts'
 import { TEMPORARY, temporaryKey, upload } from './upload.ts'
 
@@ -170,13 +170,16 @@ class FtpLocation implements Location {
 }
 
 async function walk(connection: FtpConnection, prefix: string, entries: Entry[], options: ListOptions): Promise<void> {
-  const { signal, shallow = false } = options
+  const { signal, shallow = false, temporaries = false } = options
   const listed = await listFolder(connection, connection.path(prefix.slice(0, -1)), signal)
   for (const { name, kind, sizeBytes, modified } of listed ?? []) {
     const key = `${prefix}${name}`
     if (kind === 'folder') {
       if (!shallow) await walk(connection, `${key}/`, entries, options)
-    } else if (!TEMPORARY.test(name)) entries.push({ key, sizeBytes, ...(modified === undefined ? {} : { modified }) })
+    } else if (TEMPORARY.test(name) === temporaries) {
+      const at = modified ?? (temporaries ? await modifiedAt(connection, connection.path(key)) : undefined)
+      entries.push({ key, sizeBytes, ...(at === undefined ? {} : { modified: at }) })
+    }
   }
 }
 

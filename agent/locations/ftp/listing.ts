@@ -84,7 +84,7 @@ function isOwnName(name: string): boolean {
 }
 
 /** `YYYYMMDDhhmmss`, UTC, with or without a fraction. */
-function dateOf(fact: string | undefined): Date | undefined {
+export function dateOf(fact: string | undefined): Date | undefined {
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/.exec(fact ?? '') ?? []
   const date = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
   return Number.isNaN(date.getTime()) ? undefined : date

@@ -3,7 +3,16 @@ import type { Clock } from '../../core/clock.ts'
 import { Failure, throwIfAborted, toFailure } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
-import type { CallOptions, DiscardOptions, Entry, GetOptions, Leftover, Location, PutOptions } from '../location.ts'
+import type {
+  CallOptions,
+  DiscardOptions,
+  Entry,
+  GetOptions,
+  Leftover,
+  ListOptions,
+  Location,
+  PutOptions,
+} from '../location.ts'
 import { isReplayable } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { abortUpload } from './abort-upload.ts'
@@ -78,8 +87,10 @@ class S3Location implements Location {
     yield* download(this.#calls, this.#root + key, offset, call, this.#options)
   }
 
-  async list(prefix: string, options: CallOptions): Promise<Entry[]> {
+  async list(prefix: string, options: ListOptions): Promise<Entry[]> {
     checkPrefix(prefix)
+    // Unfinished uploads are known by their ids alone: Palette's policy does not allow to list them.
+    if (options.temporaries) return []
     const call = this.#call('listing', prefix, options)
     const entries: Entry[] = []
     const seen = new Set<string>()

@@ -25,7 +25,10 @@ export function leftoverCases(subject: Subject): void {
     await stuck.promise
     expect(leftovers).toHaveLength(1)
     expect(await subject.location.stat('dead/put', live())).toBeUndefined()
+    const temporaries = await subject.location.list('dead/', { ...live(), temporaries: true })
+    for (const { key } of temporaries) expect(leftovers.map(({ handle }) => handle)).toContain(key)
     for (const leftover of leftovers) await subject.location.discard(leftover, live())
+    expect(await subject.location.list('dead/', { ...live(), temporaries: true })).toEqual([])
     for (const leftover of leftovers) await subject.location.discard(leftover, live())
     controller.abort()
     await errorOf(putting)
