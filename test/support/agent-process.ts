@@ -101,6 +101,14 @@ export class AgentProcess implements AsyncDisposable {
   }
 }
 
+/** One command of the real program that is left to run: for who ends it himself. */
+export function startCommand(options: AgentOptions, args: readonly string[]): ChildProcess {
+  const child = spawnMain(options, [...args, '--config', options.configFile], 'ignore')
+  child.stdout?.resume()
+  child.stderr?.resume()
+  return child
+}
+
 function spawnMain({ env }: AgentOptions, args: readonly string[], stdin: 'ignore' | 'pipe'): ChildProcess {
   return spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },

@@ -1,0 +1,147 @@
+import { access, readdir, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
+import { until } from '../support/until.ts'
+import { KillWorld } from './kill-world.ts'
+import type { FtpPeer } from './servers/ftp-peer.ts'
+import { type HoldingFtpProxy, startHoldingFtpProxy } from './servers/holding-ftp-proxy.ts'
+import { type HoldingS3Proxy, startHoldingS3Proxy } from './servers/holding-s3-proxy.ts'
+import { type Minio, startMinio } from './servers/minio.ts'
+import { peersMissing } from './servers/peer.ts'
+import { startVsftpd } from './servers/vsftpd.ts'
+
+/**
+ * `kill -9` of a run that is held at a stage, and what the next run makes of it: what was listed stays listed and whole,
+ * a backup is listed from its manifest on and not before, and nothing is left of the dead run.
+ */
+describe.skipIf(peersMissing('minio', 'mc'))('kill -9 of a run that stores in MinIO', () => {
+  let minio: Minio
+  let proxy: HoldingS3Proxy
+  let world: KillWorld
+
+  beforeAll(async () => {
+    minio = await startMinio()
+    proxy = await startHoldingS3Proxy(minio.url)
+    const { accessKey, secretKey } = await minio.createUser('limited', PALETTE_ACTIONS)
+    world = await KillWorld.start(
+      `storage_provider: s3
+      bucket_name: ${minio.bucket}
+      region: us-east-1
+      s3: { credential_type: secret, access_key: ${accessKey}, secret_key: ${secretKey}, s3_url: "${proxy.url}" }`,
+    )
+  })
+  afterAll(async () => {
+    await proxy?.[Symbol.asyncDispose]()
+    await world?.[Symbol.asyncDispose]()
+    await minio?.[Symbol.asyncDispose]()
+  })
+
+  it.each([
+    ['before its record is there', 'PUT .*/\\.runs/', 'before', false],
+    ['with its record there', 'PUT .*/\\.runs/', 'after', false],
+    ['before the upload is made', 'POST .*\\?uploads', 'before', false],
+    ['at the first part', 'PUT .*partNumber=1', 'before', false],
+    ['behind the first part', 'PUT .*partNumber=1', 'after', false],
+    ['before the upload is completed', 'POST .*uploadId=', 'before', false],
+    ['with the upload completed', 'POST .*uploadId=', 'after', false],
+    ['in the read-back', 'GET .*\\.archive\\.zst', 'after', false],
+    ['before the manifest', 'PUT .*\\.manifest\\.json', 'before', false],
+    ['behind the manifest', 'PUT .*\\.manifest\\.json', 'after', true],
+    ['in the read-back of the manifest', 'GET .*\\.manifest\\.json', 'after', true],
+    ['before its record is removed', 'DELETE .*/\\.runs/', 'before', true],
+  ] as const)('%s', async (_stage, request, when, exists) => {
+    await world.killAt(proxy.hold({ request: new RegExp(request), when }))
+    await world.expectRecovery(exists, async () => [...(await minio.objects()), ...(await minio.incompleteUploads())])
+  })
+
+  it('with an upload made whose id it never learned: an empty one stays, which nobody under this policy can see', async () => {
+    await world.killAt(proxy.hold({ request: /POST .*\?uploads/, when: 'after' }))
+    await world.expectRecovery(false, () => minio.objects())
+    expect(await minio.incompleteUploads()).toHaveLength(1)
+  })
+
+  it('leaves every backup whole in the end', () => world.expectAllWhole())
+})
+
+describe.skipIf(peersMissing('vsftpd'))('kill -9 of a run that stores on vsftpd', () => {
+  let ftp: FtpPeer
+  let proxy: HoldingFtpProxy
+  let world: KillWorld
+
+  beforeAll(async () => {
+    ftp = await startVsftpd({ tls: 'none' })
+    proxy = await startHoldingFtpProxy(ftp.port)
+    world = await KillWorld.start(
+      `storage_provider: ftp
+      ftp: { server: "127.0.0.1:${proxy.port}", directory: /palette, username: ${ftp.username}, password: "${ftp.password}", tls: none }`,
+    )
+  })
+  afterAll(async () => {
+    await proxy?.[Symbol.asyncDispose]()
+    await world?.[Symbol.asyncDispose]()
+    await ftp?.stop()
+  })
+
+  it.each([
+    ['before the upload', 'STOR .*\\.archive\\.zst\\.', 'before', false],
+    ['with all of it sent', 'STOR .*\\.archive\\.zst\\.', 'after', false],
+    ['before it gets its name', 'RNTO .*\\.archive\\.zst', 'before', false],
+    ['with its name', 'RNTO .*\\.archive\\.zst', 'after', false],
+    ['in the read-back', 'RETR .*\\.archive\\.zst', 'before', false],
+    ['before the manifest', 'STOR .*\\.manifest\\.json\\.', 'before', false],
+    ['with the manifest under its temporary name', 'RNTO .*\\.manifest\\.json', 'before', false],
+    ['behind the manifest', 'RNTO .*\\.manifest\\.json', 'after', true],
+    ['before its record is removed', 'DELE .*/\\.runs/', 'before', true],
+  ] as const)('%s', async (_stage, command, when, exists) => {
+    await world.killAt(proxy.hold({ command: new RegExp(command), when }))
+    await world.expectRecovery(exists, () => filesBelow(ftp.root))
+  })
+
+  it("while it wrote its first record: that file is nobody else's, and goes when it is older than any run", async () => {
+    await world.killAt(proxy.hold({ command: /RNTO .*\/\.runs\//, when: 'before' }))
+    const temporaries = async () => (await filesBelow(ftp.root)).filter((file) => file.endsWith('.tmp'))
+    const [file = ''] = await temporaries()
+    await world.expectRecovery(false, async () => (await filesBelow(ftp.root)).filter((one) => one !== file))
+    expect(await temporaries()).toEqual([file])
+    const days3 = new Date(Date.now() - 3 * 86_400_000)
+    await utimes(file, days3, days3)
+    await world.killAt(proxy.hold({ command: /STOR .*\.archive\.zst\./, when: 'after' }))
+    await world.expectRecovery(false, () => filesBelow(ftp.root))
+  })
+
+  it('leaves every backup whole in the end', () => world.expectAllWhole())
+})
+
+describe('kill -9 of a run that stores in a folder', () => {
+  let world: KillWorld
+
+  beforeAll(async () => {
+    world = await KillWorld.start(
+      (folder) => `storage_provider: filesystem\n      filesystem: { path: ${join(folder, 'disk')} }`,
+    )
+  })
+  afterAll(() => world?.[Symbol.asyncDispose]())
+
+  it.each([
+    ['before the artifact gets its name', 'before', '\\.archive\\.zst$', false],
+    ['with its name', 'after', '\\.archive\\.zst$', false],
+    ['with the manifest under its temporary name', 'before', '\\.manifest\\.json$', false],
+    ['behind the manifest', 'after', '\\.manifest\\.json$', true],
+  ] as const)('%s', async (_stage, when, pattern, exists) => {
+    const mark = join(world.folder, `held-${when}-${exists}-${pattern.length}`)
+    const held = until('the run to be held', 60_000, async () => (await access(mark)) === undefined)
+    await world.killAt(held, {
+      NODE_OPTIONS: `--import=${new URL('../support/holding-rename.ts', import.meta.url).href}`,
+      HOLD_RENAME: JSON.stringify([when, pattern, mark]),
+    })
+    await world.expectRecovery(exists, () => filesBelow(join(world.folder, 'disk')))
+  })
+
+  it('leaves every backup whole in the end', () => world.expectAllWhole())
+})
+
+async function filesBelow(root: string): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+}
