@@ -13,7 +13,7 @@ import { readIdentity } from './identity.ts'
 import { openInstallation } from './open-installation.ts'
 import { openMongodb, openSources } from './open-sources.ts'
 import { isDead, thisOwner } from './owner.ts'
-import { repeatReading } from './repeat-reading.ts'
+import { type Attempt, repeatReading } from './repeat-reading.ts'
 
 export interface BackupRequest {
   readonly config: Config
@@ -64,7 +64,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
     const { installation } = opened
     emit({ type: 'installation.found', runId, facts: installation.facts, problems: installation.problems })
     const proving = await provingOf(config, policy, installation.mongodb, context)
-    const run = (withoutSnapshot?: string): Promise<BackupOutcome> =>
+    const run = ({ withoutSnapshot, emit: emitOfAttempt }: Attempt): Promise<BackupOutcome> =>
       runBackup({
         runId,
         clusterName: config.palette.clusterName,
@@ -82,7 +82,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
         isDead: (record) => record.run_id !== runId && isDead(record, clock),
         toolVersion,
         clock,
-        emit,
+        emit: emitOfAttempt,
         signal,
       })
     return await repeatReading(run, { runId, emit, context })

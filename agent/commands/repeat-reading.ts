@@ -1,5 +1,6 @@
 import type { BackupOutcome } from '../backup/run-backup.ts'
-import type { Emit } from '../core/events.ts'
+import type { Failure } from '../core/errors.ts'
+import type { Emit, RunEvent } from '../core/events.ts'
 import { SECOND_MS } from '../core/units.ts'
 import type { CommandContext } from './context.ts'
 
@@ -13,28 +14,46 @@ export interface RepeatOptions {
   readonly context: Pick<CommandContext, 'clock' | 'signal'>
 }
 
+export interface Attempt {
+  /** Why it is read without a snapshot, when it is. */
+  readonly withoutSnapshot?: string
+  readonly emit: Emit
+}
+
 /**
  * Runs a backup again from its start when what it read went away under it: never is the rest of one reading added to
- * another. Where the server keeps too little history, and at the last attempt, it is read without a snapshot.
+ * another. Where the server keeps too little history, and at the last attempt, it is read without a snapshot. That no
+ * location got its backup because the source failed is told of the last attempt alone: only then it is so.
  */
 export async function repeatReading(
-  run: (withoutSnapshot?: string) => Promise<BackupOutcome>,
+  run: (attempt: Attempt) => Promise<BackupOutcome>,
   { runId, emit, context }: RepeatOptions,
 ): Promise<BackupOutcome> {
   let withoutSnapshot: string | undefined
   for (let attempt = 1; ; attempt += 1) {
-    const outcome = await run(withoutSnapshot)
+    const held: RunEvent[] = []
+    const holding: Emit = (event) => (blamesSource(event) ? held.push(event) : emit(event))
+    const outcome = await run({ emit: holding, ...(withoutSnapshot === undefined ? {} : { withoutSnapshot }) })
     const { failure } = outcome
-    if (outcome.result !== 'failed' || !failure?.retryable || attempt === ATTEMPTS) return outcome
+    if (outcome.result !== 'failed' || attempt === ATTEMPTS || !failure || !canHelp(failure)) {
+      for (const event of held) emit(event)
+      return outcome
+    }
     if (failure.code === 'snapshot_lost') {
       withoutSnapshot = 'the snapshot was lost while it was read: the server keeps too short a history'
-    } else if (failure.code === 'source_changed') {
+    } else {
       if (attempt === ATTEMPTS - 1) withoutSnapshot ??= `the source changed under two readings: ${failure.message}`
       await context.clock.sleep(SETTLE_MS, { signal: context.signal })
-    } else {
-      return outcome
     }
     const how = withoutSnapshot === undefined ? 'from the start' : 'without a snapshot'
     emit({ type: 'run.warning', runId, message: `${failure.message}; reading again ${how}` })
   }
+}
+
+function canHelp({ retryable, code }: Failure): boolean {
+  return retryable && (code === 'snapshot_lost' || code === 'source_changed')
+}
+
+function blamesSource(event: RunEvent): boolean {
+  return event.type === 'location.failed' && event.stage === 'source'
 }

@@ -36,7 +36,7 @@ export class RunTask {
   readonly cancelled = new AbortController()
   readonly journal = new RunJournal()
   readonly #progress = new RunProgress()
-  readonly #locations: LocationEnd[] = []
+  readonly #locations = new Map<string, LocationEnd>()
   readonly #warnings: string[] = []
   #sourceBytes: number | undefined
   #storedBytes: number | undefined
@@ -65,14 +65,19 @@ export class RunTask {
     const line = logLineOf(event)
     if (line) this.note(line, now)
     if (event.type === 'run.warning' && this.#warnings.length < MOST_WARNINGS) this.#warnings.push(event.message)
-    if (event.type === 'location.stored') this.#locations.push({ location: event.location, backupId: event.backupId })
+    if (event.type === 'location.stored') this.#tell({ location: event.location, backupId: event.backupId })
     if (event.type === 'location.failed') {
-      this.#locations.push({ location: event.location, stage: event.stage, failure: event.failure })
+      this.#tell({ location: event.location, stage: event.stage, failure: event.failure })
     }
     if (event.type === 'run.finished') {
       this.#sourceBytes = event.sourceBytes
       this.#storedBytes = event.storedBytes
     }
+  }
+
+  /** How it ended in a location: a run that reads its source again may end otherwise than at first. */
+  #tell(end: LocationEnd): void {
+    this.#locations.set(end.location, end)
   }
 
   note(line: LogLine, now: Date): void {
@@ -94,7 +99,7 @@ export class RunTask {
       ...optional('sourceBytes', this.#sourceBytes),
       ...optional('storedBytes', this.#storedBytes),
       ...optional('peakMemoryBytes', end.peakMemoryBytes),
-      ...(this.#locations.length > 0 ? { locations: this.#locations } : {}),
+      ...(this.#locations.size > 0 ? { locations: [...this.#locations.values()] } : {}),
       ...(this.#warnings.length > 0 ? { warnings: this.#warnings } : {}),
       ...optional<'failure', FailureData>('failure', end.failure),
     }

@@ -137,15 +137,25 @@ async function repeated(ends: readonly (Failure | undefined)[]): Promise<(string
   const events: RunEvent[] = []
   const clock = { now: () => new Date(), monotonicMs: () => 0, sleep: () => Promise.resolve() }
   await repeatReading(
-    async (withoutSnapshot) => {
+    async ({ withoutSnapshot, emit }) => {
       const failure = ends[asked.length]
       asked.push(withoutSnapshot)
+      if (failure) emit(locationFailed('source', failure))
       return outcome(failure)
     },
     { runId: 'r', emit: (event) => void events.push(event), context: { clock, signal: never() } },
   )
-  expect(events).toHaveLength(asked.length - 1)
+  const last = ends[asked.length - 1]
+  expect(events.filter(({ type }) => type === 'run.warning')).toHaveLength(asked.length - 1)
+  expect(events.filter(({ type }) => type === 'location.failed')).toEqual(last ? [locationFailed('source', last)] : [])
   return asked
+}
+
+function locationFailed(stage: string, failure: Failure): RunEvent {
+  return {
+    ...{ type: 'location.failed', runId: 'r', policy: 'p', location: 'l', stage },
+    failure: { code: failure.code, message: failure.message },
+  }
 }
 
 function outcome(failure: Failure | undefined): BackupOutcome {
