@@ -1,27 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ScheduleConfig } from '../../agent/config/config.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../agent/core/units.ts'
 import { expectedIntervalMs, missed, nextDue, previousDue } from '../../agent/schedule/due.ts'
 import { parseCron } from '../../agent/schedule/parse-cron.ts'
-
-/** `every 3 at 2,14` or a cron expression. */
-function schedule(text: string): ScheduleConfig {
-  const match = /^every (\d+) at ([\d,]+)$/.exec(text)
-  if (!match) return { kind: 'cron', expression: text }
-  return { kind: 'interval', intervalDays: Number(match[1]), hoursOfDay: (match[2] ?? '').split(',').map(Number) }
-}
-
-/** `2026-11-24 02:00` or `2026-11-24 02:00:00.001`, UTC. */
-function utc(text: string): Date {
-  return new Date(`${text.replace(' ', 'T')}Z`)
-}
-
-function iso(time: Date | undefined): string {
-  return time ? time.toISOString().replace('T', ' ').replace(':00.000Z', '') : 'never'
-}
-
-const optional = (text: string): Date | undefined => (text === '' ? undefined : utc(text))
+import { iso, optional, schedule, utc } from './due-text.ts'
 
 describe('nextDue', () => {
   it.each([
@@ -167,9 +149,12 @@ it('finds the longest gap of any cron expression as looking at each due time doe
 })
 
 describe('parseCron', () => {
-  it.each(['', 'daily', '0 2 * *', '0 2 * * * *', '0 25 * * *', '61 2 * * *'])('refuses "%s"', (expression) => {
-    expect(() => parseCron(expression)).toThrow(/CronPattern/)
-  })
+  it.each(['', 'daily', '5/20 * * * *', '0 2 * *', '0 2 * * * *', '0 25 * * *', '61 2 * * *'])(
+    'refuses "%s"',
+    (expression) => {
+      expect(() => parseCron(expression)).toThrow(/CronPattern/)
+    },
+  )
 })
 
 describe('any interval schedule', () => {
