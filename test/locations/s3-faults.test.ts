@@ -138,6 +138,17 @@ describe('S3 failures', () => {
     expect((error as Failure).message).toMatch(/^storing key in offsite: /)
   })
 
+  it('tell a disk that filled up while MinIO wrote to it, which it calls an internal error', async () => {
+    const message = 'We encountered an internal error, please try again.: cause(no space left on device)'
+    const body = `<?xml version="1.0"?><Error><Code>InternalError</Code><Message>${message}</Message></Error>`
+    s3.fail({ operation: 'PutObject', effect: { kind: 'refuse', status: 500, code: 'InternalError', body } })
+    expect(await errorOf(location.put('key', replayable(small), live()))).toMatchObject({
+      code: 'no_space',
+      retryable: false,
+      hint: expect.stringContaining('Free space'),
+    })
+  })
+
   it.each([
     [400, 'Client sent an HTTP request to an HTTPS server.\n', 'config', 'HTTP 400, an answer that is not of S3'],
     [404, 'not found', 'not_found', 'HTTP 404, an answer that is not of S3'],

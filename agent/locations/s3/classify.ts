@@ -40,6 +40,8 @@ const CREDENTIALS_REFUSED = new Set([
   'CredentialsProviderError',
 ])
 const FULL = new Set(['XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage', 'XMinioAdminBucketQuotaExceeded'])
+/** Where the disk filled up while MinIO was writing, it speaks of an internal error and gives that of the system. */
+const FULL_TEXT = /no space left on device|disk quota exceeded/i
 const BUSY = new Set([
   'SlowDown',
   'ServiceUnavailable',
@@ -80,7 +82,8 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (name === 'NoSuchBucket') {
     return fail({ code: 'not_found', hint: `Create the bucket ${place.bucket}, or correct bucket_name.` })
   }
-  if (FULL.has(name) || status === 507) return fail({ code: 'no_space', hint: 'Free space, or raise the quota.' })
+  if (FULL.has(name) || status === 507 || FULL_TEXT.test(reason))
+    return fail({ code: 'no_space', hint: 'Free space, or raise the quota.' })
   if (name === 'AccessDenied' || status === 401 || status === 403) {
     return fail({
       code: 'permission',
