@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { until } from '../support/until.ts'
-import { KillWorld } from './kill-world.ts'
+import { RunWorld } from './run-world.ts'
 import type { FtpPeer } from './servers/ftp-peer.ts'
 import { type HoldingFtpProxy, startHoldingFtpProxy } from './servers/holding-ftp-proxy.ts'
 import { type HoldingS3Proxy, startHoldingS3Proxy } from './servers/holding-s3-proxy.ts'
@@ -18,13 +18,13 @@ import { startVsftpd } from './servers/vsftpd.ts'
 describe.skipIf(peersMissing('minio', 'mc'))('kill -9 of a run that stores in MinIO', () => {
   let minio: Minio
   let proxy: HoldingS3Proxy
-  let world: KillWorld
+  let world: RunWorld
 
   beforeAll(async () => {
     minio = await startMinio()
     proxy = await startHoldingS3Proxy(minio.url)
     const { accessKey, secretKey } = await minio.createUser('limited', PALETTE_ACTIONS)
-    world = await KillWorld.start(
+    world = await RunWorld.start(
       `storage_provider: s3
       bucket_name: ${minio.bucket}
       region: us-east-1
@@ -67,12 +67,12 @@ describe.skipIf(peersMissing('minio', 'mc'))('kill -9 of a run that stores in Mi
 describe.skipIf(peersMissing('vsftpd'))('kill -9 of a run that stores on vsftpd', () => {
   let ftp: FtpPeer
   let proxy: HoldingFtpProxy
-  let world: KillWorld
+  let world: RunWorld
 
   beforeAll(async () => {
     ftp = await startVsftpd({ tls: 'none' })
     proxy = await startHoldingFtpProxy(ftp.port)
-    world = await KillWorld.start(
+    world = await RunWorld.start(
       `storage_provider: ftp
       ftp: { server: "127.0.0.1:${proxy.port}", directory: /palette, username: ${ftp.username}, password: "${ftp.password}", tls: none }`,
     )
@@ -114,10 +114,10 @@ describe.skipIf(peersMissing('vsftpd'))('kill -9 of a run that stores on vsftpd'
 })
 
 describe('kill -9 of a run that stores in a folder', () => {
-  let world: KillWorld
+  let world: RunWorld
 
   beforeAll(async () => {
-    world = await KillWorld.start(
+    world = await RunWorld.start(
       (folder) => `storage_provider: filesystem\n      filesystem: { path: ${join(folder, 'disk')} }`,
     )
   })

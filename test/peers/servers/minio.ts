@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { execFile, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -38,11 +38,18 @@ const BUCKET = 'palette-backups'
 const ACCESS_KEY = 'peer-access'
 const SECRET_KEY = 'peer-secret-key'
 
+export interface MinioOptions {
+  /** The data is on a disk of its own, of this size in MiB. Needs root. */
+  readonly diskMib?: number
+}
+
 /** MinIO with one empty bucket, its data in a folder of its own that goes with this process. */
-export async function startMinio(): Promise<Minio> {
+export async function startMinio({ diskMib }: MinioOptions = {}): Promise<Minio> {
   const binary = peerBinary('minio')
   const folder = await mkdtemp(join(tmpdir(), 'palette-backup-minio-'))
   const data = join(folder, 'data')
+  await mkdir(data)
+  if (diskMib !== undefined) await run('mount', ['-t', 'tmpfs', '-o', `size=${diskMib}m`, 'tmpfs', data])
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   let child = await start(binary, data, url)
@@ -96,6 +103,7 @@ export async function startMinio(): Promise<Minio> {
     async [Symbol.asyncDispose]() {
       await stop()
       client.destroy()
+      if (diskMib !== undefined) await run('umount', ['--lazy', data])
       process.off('exit', end)
       await rm(folder, { recursive: true, force: true })
     },
