@@ -46,7 +46,7 @@ export interface PruneOutcome {
  */
 export async function prune(location: Location, options: PruneOptions): Promise<PruneOutcome> {
   const { rule, now, emit, runId, policy } = options
-  const entries = await listPolicy(location, options)
+  const entries = await location.list(policyPrefix(options.clusterName, policy), { ...options, shallow: true })
   const catalog = catalogOf(location, options, entries)
   const stored = catalog.map((backup) => ({ ...backup, startedAt: new Date(backup.startedAt) }))
   const inUse = await backupsInUse(location, options)
@@ -115,7 +115,8 @@ async function remains(location: Location, deleted: readonly string[], options: 
   if (options.signal.aborted) return []
   const prefix = policyPrefix(options.clusterName, options.policy)
   const found = new Set<string>()
-  for (const { key } of await listPolicy(location, options)) {
+  const enter = (folder: string): boolean => deleted.some((backupId) => folder === `${prefix}${backupId}/`)
+  for (const { key } of await location.list(prefix, { ...options, enter })) {
     const meaning = parseKey(prefix, key)
     if (meaning && deleted.includes(meaning.backupId)) found.add(meaning.backupId)
   }
@@ -126,10 +127,6 @@ async function remains(location: Location, deleted: readonly string[], options: 
     )
     return message
   })
-}
-
-function listPolicy(location: Location, options: PruneOptions): Promise<Entry[]> {
-  return location.list(policyPrefix(options.clusterName, options.policy), options)
 }
 
 function whyRefused(

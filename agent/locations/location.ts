@@ -33,6 +33,11 @@ export interface ListOptions extends CallOptions {
    */
   readonly shallow?: boolean
   /**
+   * Asked of each folder below, once the objects beside it are known: where the answer is no, what lies in it is not
+   * wanted, and may be missing as with `shallow`. `folder` ends in `/`.
+   */
+  readonly enter?: (folder: string, beside: readonly Entry[]) => boolean
+  /**
    * What unfinished puts wrote to, by the key it has until it gets its own, instead of the objects: `discard` takes it as
    * a handle. Empty where nothing of the kind can be listed, as on S3.
    */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import type { Entry } from '../../agent/locations/location.ts'
 import type { Effect } from '../support/ftp/faults.ts'
 import { collect } from '../support/streams.ts'
 import { fail, failureOf, ftp, live, location, SILENCE_MS, start, useFtp } from './ftp-world.ts'
@@ -78,6 +79,20 @@ describe('a listing that goes wrong', () => {
     expect(await location.list('folder/', { ...live(), shallow: true })).toHaveLength(20)
     expect(ftp.count('MLSD')).toBe(1)
     expect(await location.list('folder/', live())).toHaveLength(40)
+  })
+
+  it('enters those folders below that are wanted, once it knows what lies beside them', async () => {
+    await start()
+    for (let index = 0; index < 20; index += 1) {
+      if (index !== 7) ftp.seed(`/folder/${index}.json`, Buffer.from('x'))
+      ftp.seed(`/folder/${index}/artifact`, Buffer.from('x'))
+    }
+    const enter = (folder: string, beside: readonly Entry[]) =>
+      !beside.some(({ key }) => key === folder.replace(/\/$/, '.json'))
+    const entries = await location.list('folder/', { ...live(), enter })
+    expect(entries.map(({ key }) => key).filter((key) => !key.endsWith('.json'))).toEqual(['folder/7/artifact'])
+    expect(entries).toHaveLength(20)
+    expect(ftp.count('MLSD')).toBe(2)
   })
 
   it('asks again without -a where that was taken for a name', async () => {

@@ -129,6 +129,10 @@ class FilesystemLocation implements Location {
     return join(this.#root.path, key)
   }
 
+  #keyOf(path: string): string {
+    return relative(this.#root.path, path).split(sep).join('/')
+  }
+
   async #remove(path: string): Promise<void> {
     await this.#root.check()
     if (!(await this.#root.holds(dirname(path)))) return
@@ -139,7 +143,8 @@ class FilesystemLocation implements Location {
   }
 
   async #walk(folder: string, entries: Entry[], options: ListOptions): Promise<void> {
-    const { signal, shallow = false, temporaries = false } = options
+    const { signal, shallow = false, enter = () => true, temporaries = false } = options
+    const folders: string[] = []
     const directory = await opendir(folder).catch((cause) => {
       if (isMissing(cause)) return undefined
       throw cause
@@ -150,15 +155,16 @@ class FilesystemLocation implements Location {
       const path = join(folder, found.name)
       // Links are not followed: they could leave the root, or lead in a circle.
       if (found.isDirectory()) {
-        if (!shallow) await this.#walk(path, entries, options)
+        if (!shallow) folders.push(path)
       } else if (found.isFile() && TEMPORARY.test(found.name) === temporaries) await this.#add(path, entries)
     }
+    for (const path of folders) if (enter(`${this.#keyOf(path)}/`, entries)) await this.#walk(path, entries, options)
   }
 
   async #add(path: string, entries: Entry[]): Promise<void> {
     try {
       const { size, mtime } = await lstat(path)
-      entries.push({ key: relative(this.#root.path, path).split(sep).join('/'), sizeBytes: size, modified: mtime })
+      entries.push({ key: this.#keyOf(path), sizeBytes: size, modified: mtime })
     } catch (cause) {
       // Deleted by somebody while it was being listed.
       if (!isMissing(cause)) throw cause

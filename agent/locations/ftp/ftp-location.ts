@@ -170,17 +170,23 @@ class FtpLocation implements Location {
 }
 
 async function walk(connection: FtpConnection, prefix: string, entries: Entry[], options: ListOptions): Promise<void> {
-  const { signal, shallow = false, temporaries = false } = options
+  const { signal, shallow = false, enter = always, temporaries = false } = options
+  const folders: string[] = []
   const listed = await listFolder(connection, connection.path(prefix.slice(0, -1)), signal)
   for (const { name, kind, sizeBytes, modified } of listed ?? []) {
     const key = `${prefix}${name}`
     if (kind === 'folder') {
-      if (!shallow) await walk(connection, `${key}/`, entries, options)
+      if (!shallow) folders.push(`${key}/`)
     } else if (TEMPORARY.test(name) === temporaries) {
       const at = modified ?? (temporaries ? await modifiedAt(connection, connection.path(key)) : undefined)
       entries.push({ key, sizeBytes, ...(at === undefined ? {} : { modified: at }) })
     }
   }
+  for (const folder of folders) if (enter(folder, entries)) await walk(connection, folder, entries, options)
+}
+
+function always(): boolean {
+  return true
 }
 
 /** A folder that this empties goes too: a listing enters every folder there is. */

@@ -36,6 +36,16 @@ export function listingCases(subject: Subject, options: ConformanceOptions): voi
     ])
   })
 
+  it('lists what lies in those folders below that are wanted', async () => {
+    for (const key of ['wanted/one', 'wanted/yes/two', 'wanted/no/three']) await put(key, Buffer.from(key))
+    const enter = (folder: string) => folder === 'wanted/yes/'
+    const entries = await subject.location.list('wanted/', { ...live(), enter })
+    expect(entries.map(({ key }) => key).filter((key) => key !== 'wanted/no/three')).toEqual([
+      'wanted/one',
+      'wanted/yes/two',
+    ])
+  })
+
   it('lists names that begin with a dot', async () => {
     await put('dots/.runs/one.json', Buffer.from('{}'))
     expect(await keys('dots/')).toEqual(['dots/.runs/one.json'])
