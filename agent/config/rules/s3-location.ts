@@ -16,7 +16,7 @@ export function s3Location(raw: RawLocation, common: ResolvedCommon, path: Path,
     report.error({ path: [...path, 'bucket_name'], summary: 'Invalid bucket name', detail })
   }
   const s3Path = [...path, 's3']
-  if (s3?.s3_url) checkUrl(s3.s3_url, [...s3Path, 's3_url'], report)
+  if (s3?.s3_url) checkUrl(s3.s3_url, bucketName, [...s3Path, 's3_url'], report)
   return {
     ...common,
     storageProvider: 's3',
@@ -88,7 +88,7 @@ function encryption(s3: RawLocation['s3'], path: Path, report: Reporter): Partia
   }
 }
 
-function checkUrl(text: string, path: Path, report: Reporter): void {
+function checkUrl(text: string, bucketName: string, path: Path, report: Reporter): void {
   const url = URL.parse(text)
   if (!url || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
     const detail = 'Expected the address of a service: https://host or https://host:port.'
@@ -96,6 +96,9 @@ function checkUrl(text: string, path: Path, report: Reporter): void {
   } else if (url.username !== '' || url.password !== '') {
     const detail = 'Credentials do not belong into the address. Use access_key and secret_key.'
     report.error({ path, at: 'key', summary: 'Credentials in an address', detail })
+  } else if (url.pathname.split('/').includes(bucketName) && bucketName !== '') {
+    const detail = `The bucket stands in bucket_name alone: with it in the address, ${bucketName} is taken for a folder.`
+    report.error({ path, summary: 'Bucket in an address', detail })
   } else if (url.protocol === 'http:') {
     const detail = 'Backups and what is signed with the keys travel in clear. Use https://.'
     report.warning({ path, summary: 'Connection without TLS', detail })
