@@ -58,6 +58,10 @@ export function networkFailure(thrown: unknown, doing: string): Failure | undefi
       hint: 'Check what the proxy allows, and user and password in its address where it demands them.',
     })
   }
+  // The names that Node.js gives to what its HTTP parser stumbles over.
+  if (code.startsWith('HPE_')) {
+    return new Failure(`${doing}: what answers there does not speak HTTP (${code})`, { ...options, retryable: true })
+  }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
     return new Failure(`${doing}: the server does not speak TLS as expected (${code})`, {
       ...options,

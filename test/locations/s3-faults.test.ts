@@ -131,6 +131,7 @@ describe('S3 failures', () => {
     [429, 'TooManyRequests', 'unavailable', true],
     [507, 'XMinioStorageFull', 'no_space', false],
     [413, 'EntityTooLarge', 'unsupported', false],
+    [400, 'InvalidBucketName', 'config', false],
   ] as const)('tell %i %s apart', async (status, code, expected, retryable) => {
     s3.fail({ operation: 'PutObject', effect: { kind: 'refuse', status, code } })
     const error = await errorOf(location.put('key', replayable(small), live()))

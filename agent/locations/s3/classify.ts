@@ -82,6 +82,12 @@ export function s3Failure(thrown: unknown, doing: string, place: S3Place): Failu
   if (name === 'NoSuchBucket') {
     return fail({ code: 'not_found', hint: `Create the bucket ${place.bucket}, or correct bucket_name.` })
   }
+  if (name === 'InvalidBucketName') {
+    return fail({
+      code: 'config',
+      hint: `Correct bucket_name (${place.bucket}): it is no name that a bucket can have.`,
+    })
+  }
   if (FULL.has(name) || status === 507 || FULL_TEXT.test(reason))
     return fail({ code: 'no_space', hint: 'Free space, or raise the quota.' })
   if (name === 'AccessDenied' || status === 401 || status === 403) {
