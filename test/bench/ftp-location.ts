@@ -5,6 +5,7 @@ import { HOUR_MS } from '../../agent/core/units.ts'
 import type { FtpPeer } from '../peers/servers/ftp-peer.ts'
 import { startVsftpd } from '../peers/servers/vsftpd.ts'
 import { measureCommand, median, type Usage } from './measure.ts'
+import { emitWorker } from './worker.ts'
 
 const BACKUPS = 10_000
 
@@ -27,7 +28,8 @@ export interface FtpBenchResult {
 export async function benchFtp({ folder, bytes, rounds }: FtpBenchOptions): Promise<FtpBenchResult> {
   const file = join(folder, 'random')
   await measureCommand(`head -c ${bytes} /dev/urandom > ${file}`, {})
-  const [plain, secured] = await benchBoth({ folder, file, bytes, rounds })
+  const worker = await emitWorker('ftp-worker', folder)
+  const [plain, secured] = await benchBoth({ folder, file, bytes, rounds, worker })
   await rm(file)
   const wall = (usages: readonly Usage[]): number => median(usages.map(({ wallSeconds }) => wallSeconds))
   return {
@@ -39,7 +41,7 @@ export async function benchFtp({ folder, bytes, rounds }: FtpBenchOptions): Prom
 }
 
 type Measured = Readonly<Record<'put' | 'curl' | 'catalog', readonly Usage[]>>
-type Inputs = FtpBenchOptions & { readonly file: string }
+type Inputs = FtpBenchOptions & { readonly file: string; readonly worker: string }
 
 async function benchBoth(inputs: Inputs): Promise<readonly [Measured, Measured]> {
   await using plain = await startVsftpd({ tls: 'none' })
@@ -49,7 +51,7 @@ async function benchBoth(inputs: Inputs): Promise<readonly [Measured, Measured]>
   return [await benchServer(plain, inputs), await benchServer(secured, inputs)]
 }
 
-async function benchServer(ftp: FtpPeer, { folder, file, bytes, rounds }: Inputs): Promise<Measured> {
+async function benchServer(ftp: FtpPeer, { folder, file, bytes, rounds, worker }: Inputs): Promise<Measured> {
   const caFile = join(folder, 'ftp-ca.crt')
   await writeFile(caFile, ftp.caCert)
   const env = {
@@ -58,7 +60,6 @@ async function benchServer(ftp: FtpPeer, { folder, file, bytes, rounds }: Inputs
     BENCH_PASSWORD: ftp.password,
     ...(ftp.tls === 'none' ? {} : { BENCH_CA_FILE: caFile }),
   }
-  const worker = `${process.execPath} ${new URL('ftp-worker.ts', import.meta.url).pathname}`
   const tls = ftp.tls === 'none' ? '' : `--ssl-reqd --cacert ${caFile}`
   const commands = {
     put: `${worker} put ${file}`,
