@@ -13,7 +13,7 @@ export interface PolicyRef {
 
 /**
  * Every backup of a policy in a location, newest first: those whose manifest is there, and whether something beside it
- * says that it is pinned or verified. One listing, nothing opened.
+ * says that it is pinned, verified or damaged. One listing, nothing opened.
  */
 export async function readCatalog(location: Location, ref: PolicyRef, options: CallOptions): Promise<BackupSummary[]> {
   const prefix = policyPrefix(ref.clusterName, ref.policy)
@@ -28,10 +28,11 @@ export function catalogOf(
 ): BackupSummary[] {
   const prefix = policyPrefix(clusterName, policy)
   const meanings = entries.flatMap(({ key }) => parseKey(prefix, key) ?? [])
-  const named = (kind: 'pin' | 'verified'): ReadonlySet<string> =>
+  const named = (kind: 'pin' | 'verified' | 'damaged'): ReadonlySet<string> =>
     new Set(meanings.flatMap((meaning) => (meaning.kind === kind ? [meaning.backupId] : [])))
   const pinned = named('pin')
   const verified = named('verified')
+  const damaged = named('damaged')
   const backups: BackupSummary[] = []
   for (const meaning of meanings) {
     if (meaning.kind !== 'manifest') continue
@@ -45,6 +46,7 @@ export function catalogOf(
       complete,
       ...(pinned.has(backupId) ? { pinned: true } : {}),
       ...(verified.has(backupId) ? { verified: true } : {}),
+      ...(damaged.has(backupId) ? { damaged: true } : {}),
     })
   }
   return backups.sort((a, b) => (a.backupId < b.backupId ? 1 : -1))

@@ -1,6 +1,6 @@
 import type { BackupSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
-import { artifactPrefix, manifestKey, pinKey, verifiedKey } from './keys.ts'
+import { artifactPrefix, damagedKey, manifestKey, pinKey, verifiedKey } from './keys.ts'
 
 type Named = Pick<BackupSummary, 'policy' | 'backupId'>
 
@@ -22,7 +22,7 @@ export async function deleteRemains(
   options: CallOptions,
 ): Promise<number> {
   const artifacts = await deleteArtifacts(location, clusterName, backup, options)
-  for (const key of [verifiedKey, pinKey]) {
+  for (const key of [verifiedKey, damagedKey, pinKey]) {
     await location.delete(key(clusterName, backup.policy, backup.backupId), options)
   }
   return artifacts

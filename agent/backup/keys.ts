@@ -19,6 +19,11 @@ export function verifiedKey(clusterName: string, policy: string, backupId: strin
   return `${policyPrefix(clusterName, policy)}${backupId}${VERIFIED}`
 }
 
+/** The word of a verification that a backup is not restorable. */
+export function damagedKey(clusterName: string, policy: string, backupId: string): string {
+  return `${policyPrefix(clusterName, policy)}${backupId}${DAMAGED}`
+}
+
 export function artifactKey(clusterName: string, policy: string, backupId: string, file: string): string {
   return `${artifactPrefix(clusterName, policy, backupId)}${file}`
 }
@@ -39,12 +44,14 @@ const COMPLETE = '.manifest.json'
 const INCOMPLETE = '.partial.json'
 const PIN = '.pin'
 const VERIFIED = '.verified.json'
+const DAMAGED = '.damaged.json'
 
 /** What a key below a policy's prefix means; undefined for anything that is not ours. */
 export type KeyMeaning =
   | { readonly kind: 'manifest'; readonly backupId: string; readonly complete: boolean }
   | { readonly kind: 'pin'; readonly backupId: string }
   | { readonly kind: 'verified'; readonly backupId: string }
+  | { readonly kind: 'damaged'; readonly backupId: string }
   | { readonly kind: 'artifact'; readonly backupId: string; readonly file: string }
 
 export function parseKey(prefix: string, key: string): KeyMeaning | undefined {
@@ -61,6 +68,7 @@ export function parseKey(prefix: string, key: string): KeyMeaning | undefined {
   for (const [ending, kind] of [
     [PIN, 'pin'],
     [VERIFIED, 'verified'],
+    [DAMAGED, 'damaged'],
   ] as const) {
     const backupId = name.endsWith(ending) ? name.slice(0, -ending.length) : ''
     if (backupIdTime(backupId)) return { kind, backupId }

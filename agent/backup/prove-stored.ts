@@ -20,6 +20,7 @@ export interface ProveStored {
 export async function proveStored(
   sessions: () => readonly StoreSession[],
   artifacts: readonly ManifestArtifact[],
+  made: Made,
   options: BackupOptions,
   warn: (message: string) => void,
 ): Promise<'content' | 'decode' | 'restore'> {
@@ -31,6 +32,7 @@ export async function proveStored(
       compared.add(session)
       await session.readBack(artifacts, prover(level, session, options))
       if (!session.failed) break
+      if (session.failed.failure.code === 'damaged') options.emit({ ...verified(session, made, options), ok: false })
     }
   }
   const others = sessions().filter((session) => !compared.has(session))
@@ -73,20 +75,33 @@ function reachable(
 export async function keepProofs(
   sessions: readonly StoreSession[],
   level: 'content' | 'decode' | 'restore',
-  { backupId, startedAt }: { readonly backupId: string; readonly startedAt: Date },
-  { clusterName, policy, runId, emit, clock, toolVersion, signal }: BackupOptions,
+  made: Made,
+  options: BackupOptions,
   warn: (message: string) => void,
 ): Promise<void> {
   if (level === 'content') return
+  const { clusterName, policy, emit, clock, toolVersion, signal } = options
+  const { backupId } = made
   const proof = { level, verified_at: clock.now().toISOString(), tool_version: toolVersion }
-  for (const { location } of sessions) {
-    const event = { runId, policy: policy.name, location: location.name, backupId, startedAt: startedAt.toISOString() }
+  for (const session of sessions) {
+    const { location } = session
     try {
       await keepProof(location, clusterName, { policy: policy.name, backupId }, proof, { signal })
-      emit({ type: 'backup.verified', ...event, ok: true })
+      emit({ ...verified(session, made, options), ok: true })
     } catch {
       if (signal.aborted) return
       warn(`the proof of ${backupId} could not be kept in ${location.name}`)
     }
   }
+}
+
+/** The backup that a run makes. */
+interface Made {
+  readonly backupId: string
+  readonly startedAt: Date
+}
+
+function verified({ location }: StoreSession, { backupId, startedAt }: Made, { runId, policy }: BackupOptions) {
+  const of = { runId, policy: policy.name, location: location.name, backupId }
+  return { type: 'backup.verified', ...of, startedAt: startedAt.toISOString() } as const
 }

@@ -9,6 +9,8 @@ export interface StoredBackup {
   readonly complete: boolean
   readonly pinned?: boolean
   readonly verified?: boolean
+  /** Found not restorable: it never counts as a good one either. */
+  readonly damaged?: boolean
 }
 
 export interface RetentionRule {
@@ -35,7 +37,7 @@ export interface RetentionFacts {
  *
  * Always kept: what is pinned or in use, the newest complete one, and the newest verified one. Beyond these: everything
  * younger than the retention period, the newest `keepMinimum` complete ones however old, and what `keep` asks for.
- * Partial backups older than that are deleted only while a complete, newer one is kept. A backup from the future is
+ * Partial and damaged backups older than that are deleted only while a complete, newer one is kept. A backup from the future is
  * kept and stands for nothing: the clock was wrong when it was made, or is wrong now.
  */
 export function decideRetention(
@@ -44,7 +46,7 @@ export function decideRetention(
   { now, inUse = new Set() }: RetentionFacts,
 ): RetentionDecision[] {
   const newestFirst = backups.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || compareIds(a, b))
-  const good = newestFirst.filter(({ complete, startedAt }) => complete && startedAt <= now)
+  const good = newestFirst.filter(({ complete, damaged, startedAt }) => complete && !damaged && startedAt <= now)
   const reasons = [
     (backup: StoredBackup) => (backup.pinned ? 'pinned' : undefined),
     ({ backupId }: StoredBackup) => (inUse.has(backupId) ? 'being read by a restore or a verification' : undefined),
@@ -57,14 +59,14 @@ export function decideRetention(
     youngerThan(rule.retentionDays, now),
     amongNewest(good, rule.keepMinimum, `the newest ${rule.keepMinimum} complete ones`),
     ...keepReasons(good, rule.keep ?? {}),
-    lonePartial(good),
+    nothingBetter(good),
   ]
   return newestFirst.map((backup) => {
     for (const reasonOf of reasons) {
       const reason = reasonOf(backup)
       if (reason !== undefined) return { backupId: backup.backupId, keep: true, reason }
     }
-    const partial = backup.complete ? '' : 'partial, '
+    const partial = backup.damaged ? 'damaged, ' : backup.complete ? '' : 'partial, '
     return { backupId: backup.backupId, keep: false, reason: `${partial}older than ${days(rule.retentionDays)}` }
   })
 }
@@ -135,8 +137,10 @@ function newestOfPeriods(good: readonly StoredBackup[], unit: CalendarUnit, coun
   }
 }
 
-function lonePartial(good: readonly StoredBackup[]): ReasonOf {
+function nothingBetter(good: readonly StoredBackup[]): ReasonOf {
   const newest = good[0]
-  return ({ complete, startedAt }) =>
-    !complete && (!newest || newest.startedAt < startedAt) ? 'partial, but nothing complete is newer' : undefined
+  return ({ complete, damaged, startedAt }) => {
+    if ((complete && !damaged) || (newest && newest.startedAt >= startedAt)) return undefined
+    return `${damaged ? 'damaged' : 'partial'}, but nothing complete is newer`
+  }
 }

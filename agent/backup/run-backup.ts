@@ -90,7 +90,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     for (const { message } of missing) warn(message)
     whole = missing.length === 0 && artifacts.every(isWhole)
     emit({ type: 'run.stage', runId, stage: 'verify' })
-    const level = await proveStored(alive, artifacts, options, warn)
+    const level = await proveStored(alive, artifacts, { backupId, startedAt }, options, warn)
     // A restore may have begun meanwhile.
     await checkTarget(alive(), options, warn)
     emit({ type: 'run.stage', runId, stage: 'commit' })

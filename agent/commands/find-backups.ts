@@ -56,9 +56,11 @@ export async function findBackups(
   return { backups, unread }
 }
 
-/** The named backup, or with `latest` the newest complete one; from the first location that has it. */
+/** The named backup, or with `latest` the newest complete one that is not known to be damaged; from the first location that has it. */
 export function pickBackup(found: Found, id: string): FoundBackup {
-  const match = found.backups.find(({ backup }) => (id === 'latest' ? backup.complete : backup.backupId === id))
+  const match = found.backups.find(({ backup }) =>
+    id === 'latest' ? backup.complete && !backup.damaged : backup.backupId === id,
+  )
   if (match) return match
   const reasons = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
   throw new Failure(id === 'latest' ? 'there is no complete backup' : `there is no backup ${id}`, {

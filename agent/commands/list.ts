@@ -34,6 +34,11 @@ export async function listCommand(options: ListCommand, context: CommandContext)
   return backups.length > 0 ? 3 : 1
 }
 
-function notesOf({ pinned, verified }: BackupSummary): string {
-  return [...(pinned ? ['pinned'] : []), ...(verified ? ['verified'] : [])].join(', ') || '-'
+function notesOf({ pinned, verified, damaged }: BackupSummary): string {
+  const notes = { DAMAGED: damaged, pinned, verified }
+  return (
+    Object.entries(notes)
+      .flatMap(([note, is]) => (is ? [note] : []))
+      .join(', ') || '-'
+  )
 }

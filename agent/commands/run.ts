@@ -157,7 +157,7 @@ async function newestFacts(
   backups: readonly BackupSummary[],
   options: { readonly signal: AbortSignal },
 ): Promise<BackupFacts | undefined> {
-  const newest = backups.find(({ complete }) => complete)
+  const newest = backups.find(({ complete, damaged }) => complete && !damaged)
   if (!newest) return undefined
   try {
     return factsOf(await readManifest(location, ref, newest, options))

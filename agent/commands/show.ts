@@ -1,6 +1,8 @@
 import { readManifest } from '../backup/catalog.ts'
 import type { Manifest } from '../backup/manifest.ts'
 import type { ManifestArtifact, MongodbManifestArtifact } from '../backup/manifest-artifact.ts'
+import type { Damage, Proof } from '../backup/proof.ts'
+import { readProof } from '../backup/proof.ts'
 import { formatBytes } from '../core/units.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
@@ -14,7 +16,7 @@ export interface ShowCommand extends CommonOptions, BackupFilter {
   readonly backup: string
 }
 
-/** One backup's manifest. */
+/** One backup's manifest, and how far each of its copies is proven. */
 export async function showCommand(options: ShowCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
   const { signal } = context
@@ -23,21 +25,40 @@ export async function showCommand(options: ShowCommand, context: CommandContext)
   const { backup, location } = pickBackup(found, options.backup)
   const { clusterName } = config.palette
   const manifest = await readManifest(location, { clusterName }, backup, { signal })
-  const locations = found.backups
-    .filter((one) => one.backup.backupId === backup.backupId)
-    .map((one) => one.backup.location)
-  if (options.json) printJson({ locations, manifest }, context)
-  else context.stdout.write(formatManifest(manifest, locations))
+  const copies = found.backups.filter((one) => one.backup.backupId === backup.backupId)
+  const proofs = await Promise.all(
+    copies.map(async (copy) => {
+      const { proof, damage } = await readProof(copy.location, clusterName, copy.backup, { signal })
+      return { location: copy.location.name, proof: proof ?? null, damage: damage ?? null }
+    }),
+  )
+  const locations = copies.map((copy) => copy.location.name)
+  if (options.json) printJson({ locations, proofs, manifest }, context)
+  else context.stdout.write(formatManifest(manifest, locations, proofs))
   return 0
 }
 
-function formatManifest(manifest: Manifest, locations: readonly string[]): string {
+interface CopyProof {
+  readonly location: string
+  readonly proof: Proof | null
+  readonly damage: Damage | null
+}
+
+/** Every backup was read back and compared when it was made; what was proven since stands beside it. */
+function formatProof({ location, proof, damage }: CopyProof): string {
+  if (damage) return `DAMAGED in ${location} (${damage.level}, ${damage.found_at}): ${damage.reason}`
+  if (proof) return `${proof.level} in ${location} (${proof.verified_at}, palette-backup ${proof.tool_version})`
+  return `content in ${location}, when it was made; restorable is not proven`
+}
+
+function formatManifest(manifest: Manifest, locations: readonly string[], proofs: readonly CopyProof[]): string {
   const facts = [
     ['backup', manifest.backup_id],
     ['installation', manifest.cluster_name],
     ['policy', manifest.policy],
     ['locations', locations.join(', ')],
     ['result', manifest.result],
+    ...proofs.map((proof) => ['proven', formatProof(proof)]),
     ['started', manifest.started_at],
     ['finished', manifest.finished_at],
     ['made by', `palette-backup ${manifest.tool_version}`],
@@ -60,7 +81,7 @@ function formatManifest(manifest: Manifest, locations: readonly string[]): strin
 function formatMongodb(facts: MongodbManifestArtifact['mongodb']): string[] {
   const { consistency, member, server_version, collections } = facts
   const { level, at, from, to, reason } = consistency
-  const instant = level === 'snapshot' ? `snapshot at ${at}` : `none (${reason}); read from ${from} to ${to}`
+  const instant = level === 'snapshot' ? `snapshot at ${at}` : `none (${reason})`
   const rows = collections.map((one) => [
     `  ${one.database}.${one.collection}`,
     one.type,
@@ -69,7 +90,7 @@ function formatMongodb(facts: MongodbManifestArtifact['mongodb']): string[] {
   ])
   return [
     `  server       MongoDB ${server_version}${member ? `, ${member.role} ${member.host}` : ''}`,
-    `  consistency  ${instant}`,
+    `  consistency  ${instant}; read from ${from} to ${to}`,
     '',
     formatTable(['  COLLECTION', 'TYPE', 'DOCUMENTS', 'SIZE'], rows).trimEnd(),
   ]

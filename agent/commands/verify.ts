@@ -1,3 +1,4 @@
+import { holdBackup } from '../backup/hold.ts'
 import { isDamaged, keepOutcome, scratchPrefix } from '../backup/proof.ts'
 import type { VerifyOptions, VerifyOutcome } from '../backup/verify.ts'
 import { verifyBackup } from '../backup/verify.ts'
@@ -6,6 +7,7 @@ import { Failure, toFailure } from '../core/errors.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig, requirePolicy } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
+import { createRunId } from './execute-backup.ts'
 import type { BackupFilter, Found, FoundBackup } from './find-backups.ts'
 import { findBackups, locationNames } from './find-backups.ts'
 import type { IdentityOption } from './identity.ts'
@@ -13,6 +15,7 @@ import { readIdentity } from './identity.ts'
 import { openInstallation } from './open-installation.ts'
 import { ARTIFACT_FORMATS, openMongodb } from './open-sources.ts'
 import { formatFailure, printJson } from './outcome.ts'
+import { thisOwner } from './owner.ts'
 import { elsewhere, targetOf } from './restore-request.ts'
 
 export interface VerifyCommand extends CommonOptions, BackupFilter, IdentityOption {
@@ -46,17 +49,21 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
     const source = openMongodb(requirePolicy(config, backup.policy), installed.installation.mongodb, context)
     return { scratch: { source, prefix: scratchPrefix(clusterName, backup.policy, location.name) } }
   }
+  const warn = (message: string): void => void stderr.write(`Warning: ${message}\n`)
   const outcomes: VerifyOutcome[] = []
   for (const one of wanted) {
     const { backup, location } = one
     const { level } = options
     const verifying = { clusterName, level, sources: ARTIFACT_FORMATS, signal, ...identity, ...scratchFor(one) }
-    const outcome = await verifyBackup(location, backup, verifying)
+    const { policy, backupId } = backup
+    const owner = thisOwner()
+    const hold = { clusterName, runId: createRunId(), policy, backupId, doing: 'verify', owner, clock, signal } as const
+    const outcome = await holdBackup(location, { ...hold, warn }, () => verifyBackup(location, backup, verifying))
     outcomes.push(outcome)
     if (!options.json) stdout.write(formatOutcome(outcome))
     const proof = { verified_at: clock.now().toISOString(), tool_version: toolVersion }
     await keepOutcome(location, clusterName, outcome, proof, { signal }).catch((thrown: unknown) => {
-      stderr.write(`Warning: the outcome could not be kept in ${location.name}: ${toFailure(thrown).message}\n`)
+      warn(`the outcome could not be kept in ${location.name}: ${toFailure(thrown).message}`)
     })
   }
   if (options.json) printJson({ backups: outcomes, unread: found.unread }, context)

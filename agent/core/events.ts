@@ -19,6 +19,8 @@ export interface BackupSummary {
   readonly pinned?: boolean
   /** A verification has proven it. */
   readonly verified?: boolean
+  /** A verification has found that it is not restorable. */
+  readonly damaged?: boolean
 }
 
 /** A restore that has begun to change its target. */

@@ -71,6 +71,11 @@ function declarePairs(registry: Registry, { runs, catalogs, now }: BackupSources
   gauge('pinned_backups', 'Of these, how many are pinned: never deleted by retention.', ({ pinned }) => pinned)
   gauge('verified_backups', 'Of these, how many a verification has proven restorable.', ({ verified }) => verified)
   gauge(
+    'damaged_backups',
+    'Of these, how many a verification has found not restorable. They count as good ones nowhere.',
+    ({ damaged }) => damaged,
+  )
+  gauge(
     'last_verified_timestamp_seconds',
     'Start of the newest backup in the location that a verification has proven restorable, in seconds since 1970. 0: none is known.',
     ({ newestVerified }) => toSeconds(newestVerified),

@@ -3,12 +3,13 @@ import type { BackupFacts, BackupSummary, RunEvent } from '../core/events.ts'
 /** What is known of the backups of one policy in one location. */
 export interface CatalogSummary {
   readonly backups: number
-  /** Starts of backups. A complete one is one in which every source gave everything. */
+  /** Starts of backups. A complete one is one in which every source gave everything, and not known to be damaged. */
   readonly newest: Date | undefined
   readonly newestComplete: Date | undefined
   readonly oldest: Date | undefined
   readonly pinned: number
   readonly verified: number
+  readonly damaged: number
   readonly newestVerified: Date | undefined
   /** Of the newest complete one; undefined while its manifest was not read. */
   readonly facts: BackupFacts | undefined
@@ -21,6 +22,7 @@ interface Stored {
   readonly complete: boolean
   readonly pinned: boolean
   readonly verified: boolean
+  readonly damaged: boolean
 }
 
 interface Catalog {
@@ -61,7 +63,7 @@ export class CatalogState {
       case 'backup.verified':
         this.#change(event, (backups) => {
           const known = backups.get(event.backupId)
-          if (known) backups.set(event.backupId, { ...known, verified: event.ok })
+          if (known) backups.set(event.backupId, { ...known, verified: event.ok, damaged: !event.ok })
         })
         break
       case 'backup.deleted':
@@ -126,9 +128,9 @@ function keyOf({ policy, location }: Pair): string {
   return `${policy}\n${location}`
 }
 
-function entryOf(backup: Pick<BackupSummary, 'startedAt' | 'complete' | 'pinned' | 'verified'>): Stored {
-  const { startedAt, complete, pinned = false, verified = false } = backup
-  return { startedAt: new Date(startedAt), complete, pinned, verified }
+function entryOf(backup: Pick<BackupSummary, 'startedAt' | 'complete' | 'pinned' | 'verified' | 'damaged'>): Stored {
+  const { startedAt, complete, pinned = false, verified = false, damaged = false } = backup
+  return { startedAt: new Date(startedAt), complete, pinned, verified, damaged }
 }
 
 function factsOf(stored: Event<'location.stored'>): BackupFacts | undefined {
@@ -147,14 +149,17 @@ function summarize(
   let oldest: Date | undefined
   let pinned = 0
   let verified = 0
+  let damaged = 0
   for (const backup of backups.values()) {
     const { startedAt } = backup
     if (!newest || startedAt > newest) newest = startedAt
-    if (backup.complete && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
+    const good = backup.complete && !backup.damaged
+    if (good && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
     if (backup.verified && (!newestVerified || startedAt > newestVerified)) newestVerified = startedAt
     if (!oldest || startedAt < oldest) oldest = startedAt
     if (backup.pinned) pinned += 1
     if (backup.verified) verified += 1
+    if (backup.damaged) damaged += 1
   }
   const known = newestComplete ? facts : undefined
   return {
@@ -164,6 +169,7 @@ function summarize(
     oldest,
     pinned,
     verified,
+    damaged,
     newestVerified,
     facts: known,
     readAt,

@@ -29,6 +29,7 @@ const backup = z.object({
   complete: z.boolean(),
   pinned: z.boolean().exactOptional(),
   verified: z.boolean().exactOptional(),
+  damaged: z.boolean().exactOptional(),
 })
 
 const facts = z.object({ sourceBytes: count, storedBytes: count, consistent: z.boolean() })

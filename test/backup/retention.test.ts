@@ -62,6 +62,7 @@ function storedBackup(line: string): StoredBackup {
     complete: !words.includes('partial'),
     pinned: words.includes('pinned'),
     verified: words.includes('verified'),
+    damaged: words.includes('damaged'),
   }
 }
 
@@ -74,6 +75,7 @@ describe('whatever there is, and whatever the clock says', () => {
       complete: fc.boolean(),
       pinned: fc.boolean(),
       verified: fc.boolean(),
+      damaged: fc.boolean(),
       inUse: fc.boolean(),
     }),
     { maxLength: 40 },
@@ -100,7 +102,7 @@ describe('whatever there is, and whatever the clock says', () => {
 
         const newestFirst = backups.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime())
         expect(backups.filter((one) => one.pinned || one.inUse || one.startedAt > NOW).every(isKept)).toBe(true)
-        const good = newestFirst.filter(({ complete, startedAt }) => complete && startedAt <= NOW)
+        const good = newestFirst.filter((one) => one.complete && !one.damaged && one.startedAt <= NOW)
         expect(good.slice(0, Math.max(rule.keepMinimum, rule.keep.last ?? 1)).every(isKept)).toBe(true)
         const proven = newestFirst.filter(({ verified }) => verified)
         expect(proven.slice(0, 1).every(isKept)).toBe(true)

@@ -155,6 +155,7 @@ describe('a backup run', () => {
     const bad = await run([s3, nas], { policy: decoding, proving: {} })
     expect(bad.outcome).toMatchObject({ result: 'failed', failed: [{ stage: 'verify' }, { stage: 'verify' }] })
     expect(nas.keys.filter((key) => key.includes(bad.outcome.backupId))).toEqual([])
+    expect(bad.events.filter(({ type }) => type === 'backup.verified')).toEqual([])
 
     const encrypted = {
       ...decoding,

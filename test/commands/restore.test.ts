@@ -160,12 +160,31 @@ describe('restore', { timeout: 120_000 }, () => {
     expect(databases.filter(({ name }) => name.includes('scratch'))).toEqual([])
     const [proof = ''] = await world.stored('.verified.json')
     expect(JSON.parse(await readFile(proof, 'utf8'))).toMatchObject({ level: 'restore' })
+    const show = async () => JSON.parse((await world.run(['show', 'latest', '--json'])).stdout)
+    expect((await show()).proofs).toMatchObject([{ location: 'nas', proof: { level: 'restore' }, damage: null }])
+    const text = (await world.run(['show', 'latest'])).stdout
+    expect(text).toMatch(/^proven +restore in nas \(\d{4}-.*Z, palette-backup /m)
+    expect(text).toMatch(/^ +consistency +snapshot at \S+; read from \S+ to \S+$/m)
+  })
 
+  it('is not made from a backup that verify has found damaged, until verify has proven it again', async () => {
+    const world = await start({ bytes: 200_000 })
+    await world.run(['verify', 'latest'])
     const [artifact = ''] = await world.stored('.archive.zst')
-    await writeFile(artifact, (await readFile(artifact)).subarray(0, -100))
+    const whole = await readFile(artifact)
+    await writeFile(artifact, whole.subarray(0, -100))
     const damaged = await world.run(['verify', 'latest', '--level', 'content'])
     expect(damaged).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT RESTORABLE (stored)') })
     expect(await world.stored('.verified.json')).toEqual([])
+    const { backups } = JSON.parse((await world.run(['list', '--json'])).stdout)
+    expect(backups).toMatchObject([{ complete: true, damaged: true }])
+    expect(await world.restore(['--yes'])).toMatchObject({ code: 1, stderr: expect.stringContaining('no complete') })
+    const id: string = backups[0].backupId
+    expect((await world.run(['show', id])).stdout).toMatch(/^proven +DAMAGED in nas \(stored, .*has \d+ bytes/m)
+    await writeFile(artifact, whole)
+    expect(await world.run(['verify', id])).toMatchObject({ code: 0 })
+    expect(await world.stored('.damaged.json')).toEqual([])
+    expect((await world.run(['list'])).stdout).toMatch(/complete +verified/)
   })
 
   it('opens an encrypted backup with the right identity only, from a file or the environment', async () => {

@@ -114,6 +114,9 @@ describe('what is done to backups beside making them', () => {
     tell(verified('2026-11-22T02:00:00Z', true), verified('2026-11-23T02:00:00Z', false))
     expect(await sample(`verified_backups${labels}`)).toBe(1)
     expect(await sample(`last_verified_timestamp_seconds${labels}`)).toBe(seconds('2026-11-22T02:00:00Z'))
+    // What is damaged is not the newest good one either.
+    expect(await sample(`damaged_backups${labels}`)).toBe(1)
+    expect(await sample(`last_success_timestamp_seconds${labels}`)).toBe(seconds('2026-11-22T02:00:00Z'))
     expect(await sample('verifications_total{policy="nightly",location="nas",result="success"}')).toBe(1)
     expect(await sample('verifications_total{policy="nightly",location="nas",result="failed"}')).toBe(1)
   })
@@ -121,12 +124,14 @@ describe('what is done to backups beside making them', () => {
   it('what the catalog says of pins, proofs, and the newest manifest', async () => {
     const backup = { policy: 'nightly', location: 'nas', complete: true }
     const backups = [
-      { ...backup, backupId: 'b', startedAt: '2026-11-23T02:00:00Z', pinned: true },
+      { ...backup, backupId: 'b', startedAt: '2026-11-23T02:00:00Z', pinned: true, damaged: true },
       { ...backup, backupId: 'a', startedAt: '2026-11-22T02:00:00Z', pinned: true, verified: true },
     ]
     const newest = { sourceBytes: 5000, storedBytes: 700, consistent: true }
     tell({ type: 'catalog.read', runId: 'c1', policy: 'nightly', location: 'nas', backups, newest })
     expect(await sample(`pinned_backups${labels}`)).toBe(2)
+    expect(await sample(`damaged_backups${labels}`)).toBe(1)
+    expect(await sample(`last_success_timestamp_seconds${labels}`)).toBe(seconds('2026-11-22T02:00:00Z'))
     expect(await sample(`verified_backups${labels}`)).toBe(1)
     expect(await sample(`stored_bytes${labels}`)).toBe(700)
     expect(await sample(`last_success_consistent${labels}`)).toBe(1)

@@ -35,6 +35,7 @@ describe('from the start', () => {
           'oldest_backup_timestamp_seconds',
           'pinned_backups',
           'verified_backups',
+          'damaged_backups',
           'last_verified_timestamp_seconds',
           'last_success_consistent',
           'deletions_total',
