@@ -12,6 +12,8 @@ export interface BackupStarterOptions {
   readonly metrics: Metrics
   readonly logger: Logger
   readonly config: () => Config
+  /** The process of a backup died: nobody knows whether it got as far as storing one. */
+  readonly onDied: () => void
 }
 
 /** Starts backups when they are due or asked for, and accounts for every due time that got none. */
@@ -24,10 +26,13 @@ export class BackupStarter {
 
   /** The backup that was started, or that is under way already. */
   start(policy: string): StartedBackup {
-    const { pool, config } = this.#options
+    const { pool, config, onDied } = this.#options
     const under = pool.backupOf(policy)
     if (under) return { runId: under.runId, state: under.state, started: false }
-    const { runId } = pool.submit({ kind: 'backup', policy, config: config() })
+    const { runId, done } = pool.submit({ kind: 'backup', policy, config: config() })
+    void done.then(({ finished }) => {
+      if (!finished) onDied()
+    })
     return { runId, state: pool.backupOf(policy)?.state ?? 'running', started: true }
   }
 

@@ -118,6 +118,7 @@ export class Agent {
       metrics: this.#metrics,
       logger,
       config: () => this.#config,
+      onDied: () => this.#catalogs.refresh(),
     })
     events.subscribe(this.#metrics.onEvent)
     events.subscribe(logEvents(logger, new RepeatLimit(clock)))

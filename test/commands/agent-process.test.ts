@@ -122,6 +122,18 @@ describe('a backup that fails', () => {
   })
 })
 
+describe('a backup whose process is killed after it stored one', () => {
+  it('is counted where it is, as soon as the run is over', async () => {
+    await start(config([testPolicy({ name: 'dies-late', backupLocations: ['nas'] })]))
+    await catalogRead()
+    await ask('/backups?policy=dies-late', 'POST')
+    await until(() => logged('run finished').length === 1)
+    expect(logged('run finished')).toMatchObject([{ result: 'failed' }])
+    await until(async () => (await sample('retained_backups{policy="dies-late",location="nas"}')) === 1)
+    expect(await sample('last_success_timestamp_seconds{policy="dies-late",location="nas"}')).toBeGreaterThan(0)
+  })
+})
+
 describe('stopping', () => {
   it('ends runs, answers no more, and leaves nothing', async () => {
     await start(config([slow]))
