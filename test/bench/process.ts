@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { endsWithThis } from '../support/processes.ts'
 
 export interface StartedProcess extends AsyncDisposable {
   readonly pid: number
@@ -10,7 +11,7 @@ export interface StartedProcess extends AsyncDisposable {
 
 /** Starts a Node.js process and waits for the line on its standard output that says it is ready. */
 export async function startProcess(args: readonly string[], ready: RegExp): Promise<StartedProcess> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(...endsWithThis(process.execPath, args), { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   for await (const line of createInterface({ input: child.stdout })) {
     const match = ready.exec(line)?.[1]

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { endsWithThis } from './processes.ts'
 
 const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
 
@@ -110,7 +111,7 @@ export function startCommand(options: AgentOptions, args: readonly string[]): Ch
 }
 
 function spawnMain({ env }: AgentOptions, args: readonly string[], stdin: 'ignore' | 'pipe'): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...args], {
+  return spawn(...endsWithThis(process.execPath, [MAIN, ...args]), {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: [stdin, 'pipe', 'pipe'],
   })

@@ -1,3 +1,15 @@
+import { existsSync } from 'node:fs'
+
+const SETPRIV = '/usr/bin/setpriv'
+
+/**
+ * A command whose process the kernel ends when this one ends, however that is (PR_SET_PDEATHSIG, prctl(2)): a test
+ * runner that is killed runs no handler. On systems without it, the command as it is.
+ */
+export function endsWithThis(program: string, args: readonly string[]): [program: string, args: string[]] {
+  return existsSync(SETPRIV) ? [SETPRIV, ['--pdeathsig', 'KILL', '--', program, ...args]] : [program, [...args]]
+}
+
 /** Whether the process is there (a zombie counts as there). */
 export function isAlive(pid: number): boolean {
   return sendIfAlive(pid, 0)

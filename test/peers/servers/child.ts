@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { endsWithThis } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
 
 export interface StartOptions {
@@ -11,7 +12,7 @@ export interface StartOptions {
 
 /** A server in a process of its own, on a port of the loopback address; ready once it takes connections. */
 export async function startChild(binary: string, { args, env, port }: StartOptions): Promise<ChildProcess> {
-  const child = spawn(binary, args, { env: { ...process.env, ...env }, stdio: 'ignore' })
+  const child = spawn(...endsWithThis(binary, args), { env: { ...process.env, ...env }, stdio: 'ignore' })
   await until(`${binary} on port ${port}`, 30_000, () => listens(port), 20)
   return child
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
+import { endsWithThis } from '../../support/processes.ts'
 import { freePort } from './free-port.ts'
 import { peerBinary } from './peer.ts'
 
@@ -16,7 +17,8 @@ export interface FerretDb extends AsyncDisposable {
 export async function startFerretDb(): Promise<FerretDb> {
   const folder = await mkdtemp(join(tmpdir(), 'palette-backup-ferretdb-'))
   const port = await freePort()
-  const child = spawn(peerBinary('ferretdb'), ['-listen', `127.0.0.1:${port}`, '-dir', folder], { stdio: 'ignore' })
+  const args = ['-listen', `127.0.0.1:${port}`, '-dir', folder]
+  const child = spawn(...endsWithThis(peerBinary('ferretdb'), args), { stdio: 'ignore' })
   const ended = once(child, 'exit')
   const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`
   const client = new MongoClient(uri, { serverSelectionTimeoutMS: 20_000 })

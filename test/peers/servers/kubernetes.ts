@@ -8,6 +8,7 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { endsWithThis } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
 import { freePort } from './free-port.ts'
 import { peerBinary } from './peer.ts'
@@ -64,9 +65,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
   process.once('exit', endAll)
   const start = (name: string, args: readonly string[]): void => {
     const log = openSync(join(folder, `${name}.log`), 'a')
-    // Ends with this process however that ends: a test runner may kill it before any handler has run.
-    const command = ['--pdeathsig', 'KILL', peerBinary(name), ...args]
-    children.set(name, spawn('setpriv', command, { stdio: ['ignore', log, log], cwd: folder }))
+    children.set(name, spawn(...endsWithThis(peerBinary(name), args), { stdio: ['ignore', log, log], cwd: folder }))
   }
   const stop = async (name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     const child = children.get(name)

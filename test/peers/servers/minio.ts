@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import { endsWithThis } from '../../support/processes.ts'
 import type { S3Server } from '../../support/s3/open.ts'
 import { until } from '../../support/until.ts'
 import { endChild } from './child.ts'
@@ -118,7 +119,7 @@ function policyOf(actions: readonly string[]): object {
 
 async function start(binary: string, data: string, url: string): Promise<ChildProcess> {
   const address = new URL(url).host
-  const child = spawn(binary, ['server', '--address', address, '--quiet', data], {
+  const child = spawn(...endsWithThis(binary, ['server', '--address', address, '--quiet', data]), {
     env: { ...process.env, MINIO_ROOT_USER: ACCESS_KEY, MINIO_ROOT_PASSWORD: SECRET_KEY, MINIO_UPDATE: 'off' },
     stdio: 'ignore',
   })

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { realpathSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { endsWithThis } from '../../support/processes.ts'
 import type { FtpPeer, FtpPeerOptions, Ground } from './ftp-peer.ts'
 import { ACCOUNT, prepareFtpPeer, run, runFtpPeer } from './ftp-peer.ts'
 import { peerBinary } from './peer.ts'
@@ -28,7 +29,8 @@ export async function startProftpd(options: ProftpdOptions): Promise<FtpPeer> {
   return await runFtpPeer(ground, {
     program: 'proftpd',
     tls: options.tls,
-    launch: () => spawn(program, ['--nodaemon', '--config', configFile], { stdio: 'ignore', detached: true }),
+    launch: () =>
+      spawn(...endsWithThis(program, ['--nodaemon', '--config', configFile]), { stdio: 'ignore', detached: true }),
   })
 }
 

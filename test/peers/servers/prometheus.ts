@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { stringify } from 'yaml'
+import { endsWithThis } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
 import { freePort } from './free-port.ts'
 import { peerBinary } from './peer.ts'
@@ -45,7 +46,7 @@ export async function startPrometheus(target: string, rules: readonly string[]):
   const children: ChildProcess[] = []
   const start = (name: string, args: readonly string[]): void => {
     const log = openSync(join(folder, `${name}.log`), 'w')
-    children.push(spawn(peerBinary(name), [...args], { stdio: ['ignore', log, log], cwd: folder }))
+    children.push(spawn(...endsWithThis(peerBinary(name), args), { stdio: ['ignore', log, log], cwd: folder }))
   }
   await writeFile(join(folder, 'alertmanager.yml'), stringify(alertmanagerConfiguration(hook)))
   start('alertmanager', [

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MIB } from '../../../agent/core/units.ts'
+import { endsWithThis } from '../../support/processes.ts'
 import type { FtpPeer, FtpPeerOptions } from './ftp-peer.ts'
 import { prepareFtpPeer, run, runFtpPeer } from './ftp-peer.ts'
 import { peerBinary } from './peer.ts'
@@ -34,6 +35,6 @@ export async function startPureFtpd(options: PureFtpdOptions): Promise<FtpPeer> 
   return await runFtpPeer(ground, {
     program: 'pure-ftpd',
     tls: options.tls,
-    launch: () => spawn(peerBinary('pure-ftpd'), args, { stdio: 'ignore', detached: true }),
+    launch: () => spawn(...endsWithThis(peerBinary('pure-ftpd'), args), { stdio: 'ignore', detached: true }),
   })
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { endsWithThis } from '../../support/processes.ts'
 import type { FtpPeer, FtpPeerOptions } from './ftp-peer.ts'
 import { prepareFtpPeer, runFtpPeer } from './ftp-peer.ts'
 import { peerBinary } from './peer.ts'
@@ -14,6 +15,6 @@ export async function startPyftpdlib(options: FtpPeerOptions): Promise<FtpPeer> 
   return await runFtpPeer(ground, {
     program: 'pyftpdlib',
     tls: options.tls,
-    launch: () => spawn(peerBinary('pyftpdlib'), [settings], { stdio: 'ignore', detached: true }),
+    launch: () => spawn(...endsWithThis(peerBinary('pyftpdlib'), [settings]), { stdio: 'ignore', detached: true }),
   })
 }

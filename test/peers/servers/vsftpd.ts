@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { endsWithThis } from '../../support/processes.ts'
 import type { FtpPeer, FtpPeerOptions, Ground } from './ftp-peer.ts'
 import { ACCOUNT, prepareFtpPeer, runFtpPeer } from './ftp-peer.ts'
 import { peerBinary } from './peer.ts'
@@ -23,7 +24,7 @@ export async function startVsftpd(options: FtpPeerOptions): Promise<FtpPeer> {
   return await runFtpPeer(ground, {
     program: 'vsftpd',
     tls: options.tls,
-    launch: () => spawn(peerBinary('vsftpd'), [configFile], { stdio: 'ignore', detached: true }),
+    launch: () => spawn(...endsWithThis(peerBinary('vsftpd'), [configFile]), { stdio: 'ignore', detached: true }),
     cleanUp: () => rmSync(serviceFile, { force: true }),
   })
 }
