@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
 import { benchAgent } from './agent-at-rest.ts'
+import { benchConfigurationText } from './bench-configuration.ts'
 import { benchConfiguration } from './configuration.ts'
 import { benchFtp } from './ftp-location.ts'
 import { measureCommand, median, residentMib, type Usage } from './measure.ts'
@@ -55,7 +56,7 @@ const env = {
   RCLONE_CONFIG: '/dev/null',
 }
 const configFile = join(folder, 'bench.yaml')
-await writeFile(configFile, configuration(minio.bucket))
+await writeFile(configFile, benchConfigurationText(minio.bucket))
 
 const app = join(folder, 'app/dist/main.js')
 const commands = {
@@ -121,31 +122,6 @@ async function idleAgent(): Promise<number> {
   const mib = residentMib(child.pid ?? 0)
   child.kill('SIGTERM')
   return mib
-}
-
-function configuration(bucket: string): string {
-  return `version: 1
-provider:
-  palette:
-    cluster_name: bench
-    mongodb: { uri: { $env: BENCH_URI } }
-resource:
-  backup_storage_location:
-    minio:
-      storage_provider: s3
-      bucket_name: ${bucket}
-      region: us-east-1
-      s3:
-        credential_type: secret
-        access_key: { $env: BENCH_ACCESS }
-        secret_key: { $env: BENCH_SECRET }
-        s3_url: { $env: BENCH_S3_URL }
-  backup_policy:
-    bench:
-      backup_locations: [minio]
-      schedule: "0 0 1 1 *"
-      retention_period: 400
-`
 }
 
 function peaks(usage: Usage | undefined): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import type { Minio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
+import { benchConfigurationText } from './bench-configuration.ts'
 import { measureCommand, median, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
 
@@ -31,10 +32,11 @@ export async function benchRestore(bench: RestoreBench): Promise<Readonly<Record
   await writeFile(identityFile, `${identity}\n`)
   const plain = join(folder, 'restore-plain.yaml')
   const sealed = join(folder, 'restore-age.yaml')
-  await writeFile(plain, configuration('plain', minio.bucket))
+  const withoutObjects = ['include_cluster_resources_mode: never']
+  await writeFile(plain, benchConfigurationText(minio.bucket, 'plain', withoutObjects))
   const recipient = await identityToRecipient(identity)
-  const encryption = `      encryption: { age_recipients: [${recipient}] }\n`
-  await writeFile(sealed, configuration('sealed', minio.bucket) + encryption)
+  const encryption = `encryption: { age_recipients: [${recipient}] }`
+  await writeFile(sealed, benchConfigurationText(minio.bucket, 'sealed', [...withoutObjects, encryption]))
   const stock = `${rcloneRemote}/restore-stock`
   const [mongodump, rclone, mongorestore] = ['mongodump', 'rclone', 'mongorestore'].map(peerBinary)
   await measureCommand(
@@ -75,31 +77,4 @@ export async function benchRestore(bench: RestoreBench): Promise<Readonly<Record
 
 function round(value: number): number {
   return Math.round(value * 100) / 100
-}
-
-function configuration(name: string, bucket: string): string {
-  return `version: 1
-provider:
-  palette:
-    cluster_name: bench
-    mongodb: { uri: { $env: BENCH_URI } }
-resource:
-  backup_storage_location:
-    minio:
-      storage_provider: s3
-      bucket_name: ${bucket}
-      region: us-east-1
-      folder: ${name}
-      s3:
-        credential_type: secret
-        access_key: { $env: BENCH_ACCESS }
-        secret_key: { $env: BENCH_SECRET }
-        s3_url: { $env: BENCH_S3_URL }
-  backup_policy:
-    bench:
-      backup_locations: [minio]
-      schedule: "0 0 1 1 *"
-      retention_period: 400
-      include_cluster_resources_mode: never
-`
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { AgentProcess, type CommandResult, runCommand } from '../support/agent-process.ts'
+import { configurationText, s3Text } from '../support/configuration-text.ts'
 import { type CollectionContents, contentsOf } from '../support/contents.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
@@ -148,24 +149,8 @@ async function filesBelow(root: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
 }
 
-function configuration(minio: Minio, vsftpd: FtpPeer): string {
-  return `version: 1
-provider:
-  palette:
-    cluster_name: prod
-    mongodb: { uri: { $env: MONGODB_URI } }
-resource:
-  backup_storage_location:
-    offsite:
-      storage_provider: s3
-      bucket_name: ${minio.bucket}
-      region: us-east-1
-      s3:
-        credential_type: secret
-        access_key: { $env: S3_ACCESS }
-        secret_key: { $env: S3_SECRET }
-        s3_url: ${minio.url}
-    nas:
+function configuration({ bucket, url }: Minio, vsftpd: FtpPeer): string {
+  const nas = `    nas:
       storage_provider: ftp
       ca_cert: { $file: ca.crt }
       ftp:
@@ -174,11 +159,13 @@ resource:
         username: ${vsftpd.username}
         password: { $file: ftp-password }
         tls: explicit
-  backup_policy:
-    nightly:
-      backup_locations: [offsite, nas]
-      schedule: "* * * * *"
-      retention_period: 400
-      keep_minimum: 3
 `
+  return configurationText({
+    clusterName: 'prod',
+    uriEnv: 'MONGODB_URI',
+    locations: [s3Text('offsite', { bucket, url, accessEnv: 'S3_ACCESS', secretEnv: 'S3_SECRET' }), nas],
+    policy: 'nightly',
+    policyLocations: ['offsite', 'nas'],
+    attributes: ['schedule: "* * * * *"', 'retention_period: 400', 'keep_minimum: 3'],
+  })
 }
