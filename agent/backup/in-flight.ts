@@ -30,6 +30,15 @@ export const InFlightRecord = z.object({
 })
 export type InFlightRecord = Readonly<z.infer<typeof InFlightRecord>>
 
+/** Undefined for what is no record that this program can read. */
+export function parseRecord(bytes: Uint8Array): InFlightRecord | undefined {
+  try {
+    return InFlightRecord.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8'))).data
+  } catch {
+    return undefined
+  }
+}
+
 export const HEARTBEAT_MS = 2 * MINUTE_MS
 
 export interface InFlightOptions {

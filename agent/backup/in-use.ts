@@ -1,7 +1,7 @@
 import { Failure } from '../core/errors.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
-import { InFlightRecord } from './in-flight.ts'
+import { type InFlightRecord, parseRecord } from './in-flight.ts'
 import { runsPrefix } from './keys.ts'
 
 export interface InUseOptions extends CallOptions {
@@ -23,27 +23,22 @@ export async function otherRuns(location: Location, options: InUseOptions): Prom
   for (const { key } of await location.list(runsPrefix(options.clusterName), options)) {
     if (!key.endsWith('.json')) continue
     const bytes = await readUnlessGone(location, key, options)
-    const record = InFlightRecord.safeParse(bytes && parse(bytes))
-    if (!record.success || record.data.run_id === options.runId || options.isDead(record.data)) continue
-    alive.push(record.data)
+    const record = bytes && parseRecord(bytes)
+    if (record && record.run_id !== options.runId && !options.isDead(record)) alive.push(record)
   }
   return alive
 }
 
 /** A run that ended between the listing and the reading has taken its record with it. */
-async function readUnlessGone(location: Location, key: string, options: CallOptions): Promise<Uint8Array | undefined> {
+export async function readUnlessGone(
+  location: Location,
+  key: string,
+  options: CallOptions,
+): Promise<Uint8Array | undefined> {
   try {
     return await readSmall(location, key, options)
   } catch (thrown) {
     if (thrown instanceof Failure && thrown.code === 'not_found') return undefined
     throw thrown
-  }
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch {
-    return undefined
   }
 }

@@ -154,9 +154,10 @@ function compareCollections(
   for (const { database, collection, documents, crc64, digest } of expected) {
     const facts = byName.get(`${database}.${collection}`)
     if (facts?.documents === documents && facts.crc64 === crc64 && facts.digest === (digest ?? facts.digest)) continue
-    throw new Failure(
-      `${where}: ${database}.${collection} holds ${facts?.documents ?? 'no'} documents, its manifest says ${documents}`,
-      { code: 'damaged' },
-    )
+    const difference =
+      facts?.documents === documents
+        ? `other bytes in its ${documents} documents than its manifest says`
+        : `${facts?.documents ?? 'no'} documents, its manifest says ${documents}`
+    throw new Failure(`${where}: ${database}.${collection} holds ${difference}`, { code: 'damaged' })
   }
 }

@@ -1,3 +1,4 @@
+import { toFailure } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import type { RestorableSource } from '../sources/source.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
@@ -88,9 +89,9 @@ export async function keepProofs(
     try {
       await keepProof(location, clusterName, { policy: policy.name, backupId }, proof, { signal })
       emit({ ...verified(session, made, options), ok: true })
-    } catch {
+    } catch (thrown) {
       if (signal.aborted) return
-      warn(`the proof of ${backupId} could not be kept in ${location.name}`)
+      warn(`the proof of ${backupId} could not be kept in ${location.name}: ${toFailure(thrown).message}`)
     }
   }
 }

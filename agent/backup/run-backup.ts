@@ -77,7 +77,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     emit({ type: 'run.stage', runId, stage: 'prepare' })
     await Promise.all(sessions.map((session) => session.prepare(warn)))
     const alive = (): StoreSession[] => sessions.filter((session) => !session.failed)
-    if (alive().length === 0) throw nowhere(sessions)
+    if (alive().length === 0) throw nowhere(sessions, options)
     await checkTarget(alive(), options, warn)
     if (storesSecretsInClear(options)) warn(SECRETS_IN_CLEAR)
     emit({ type: 'run.stage', runId, stage: 'read' })
@@ -85,7 +85,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
       artifacts.push(await storeArtifact(artifact, alive(), options))
       for (const message of artifact.warnings()) warn(message)
       tellConsistency(artifact.facts(), options)
-      if (alive().length === 0) throw nowhere(sessions)
+      if (alive().length === 0) throw nowhere(sessions, options)
     })
     for (const { message } of missing) warn(message)
     whole = missing.length === 0 && artifacts.every(isWhole)
@@ -95,7 +95,7 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     await checkTarget(alive(), options, warn)
     emit({ type: 'run.stage', runId, stage: 'commit' })
     await Promise.all(alive().map((session) => session.commit({ artifacts, warnings, whole })))
-    if (alive().length === 0) throw nowhere(sessions)
+    if (alive().length === 0) throw nowhere(sessions, options)
     await keepProofs(alive(), level, { backupId, startedAt }, options, warn)
     emit({ type: 'run.stage', runId, stage: 'retention' })
     // Only where a complete backup has just been stored: nothing goes before something better is there.
@@ -181,8 +181,8 @@ function receiptsIn(sessions: readonly StoreSession[]): Receipts {
   }
 }
 
-function nowhere(sessions: readonly StoreSession[]): Failure {
-  const first = sessions.find((session) => session.failed)?.failed?.failure
+function nowhere(sessions: readonly StoreSession[], { unusable = [] }: BackupOptions): Failure {
+  const first = sessions.find((session) => session.failed)?.failed?.failure ?? unusable[0]?.failure
   return new Failure(`no location could take the backup${first ? `: ${first.message}` : ''}`, {
     code: first?.code ?? 'internal',
     ...(first?.hint === undefined ? {} : { hint: first.hint }),

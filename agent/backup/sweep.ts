@@ -2,7 +2,7 @@ import { toFailure } from '../core/errors.ts'
 import type { Leftover, Location } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { deleteUnlessWhole } from './delete-backup.ts'
-import { InFlightRecord } from './in-flight.ts'
+import { type InFlightRecord, parseRecord } from './in-flight.ts'
 import { runKey, runsPrefix } from './keys.ts'
 import type { Orphan } from './orphans.ts'
 import { findOrphans } from './orphans.ts'
@@ -50,14 +50,14 @@ export async function planSweep(location: Location, options: SweepOptions): Prom
   for (const entry of await location.list(prefix, options)) {
     if (!entry.key.endsWith('.json')) continue
     try {
-      const record = InFlightRecord.safeParse(parse(await readSmall(location, entry.key, options)))
-      if (!record.success || runKey(options.clusterName, record.data.run_id) !== entry.key) {
+      const record = parseRecord(await readSmall(location, entry.key, options))
+      if (!record || runKey(options.clusterName, record.run_id) !== entry.key) {
         problems.push(`${entry.key} in ${location.name} is not a record this program can read; it was left alone`)
         continue
       }
-      for (const backupId of backupsOf(record.data)) onRecord.add(backupId)
-      if (options.isDead(record.data)) deadRuns.push(record.data)
-      else alive.add(record.data.run_id)
+      for (const backupId of backupsOf(record)) onRecord.add(backupId)
+      if (options.isDead(record)) deadRuns.push(record)
+      else alive.add(record.run_id)
     } catch (thrown) {
       problems.push(toFailure(thrown, `cleaning up after ${entry.key} in ${location.name}`).message)
     }
@@ -118,12 +118,4 @@ async function sweepRun(location: Location, record: InFlightRecord, options: Swe
 
 function backupsOf({ backup_id, deleting = [] }: InFlightRecord): string[] {
   return [backup_id, ...deleting]
-}
-
-function parse(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch {
-    return undefined
-  }
 }

@@ -5,7 +5,8 @@ import type { UnfinishedRestoreSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
-import { InFlightRecord, Owner } from './in-flight.ts'
+import { type InFlightRecord, Owner, parseRecord } from './in-flight.ts'
+import { readUnlessGone } from './in-use.ts'
 import { runKey } from './keys.ts'
 import type { Selected } from './restore-selection.ts'
 
@@ -123,8 +124,7 @@ export async function isUnderWay(
   { run_id: runId }: UnfinishedRestore,
   options: CallOptions & { readonly isDead: (record: InFlightRecord) => boolean },
 ): Promise<boolean> {
-  const key = runKey(clusterName, runId)
-  if (!(await location.stat(key, options))) return false
-  const record = InFlightRecord.safeParse(JSON.parse(Buffer.from(await readSmall(location, key, options)).toString()))
-  return !record.success || !options.isDead(record.data)
+  const bytes = await readUnlessGone(location, runKey(clusterName, runId), options)
+  const record = bytes && parseRecord(bytes)
+  return bytes !== undefined && (!record || !options.isDead(record))
 }

@@ -1,5 +1,6 @@
 import type { InFlightRecord } from '../backup/in-flight.ts'
 import { type InUseOptions, otherRuns } from '../backup/in-use.ts'
+import { mongodbArtifacts } from '../backup/manifest-artifact.ts'
 import type { RestorePlan } from '../backup/restore-plan.ts'
 import { isUnderWay, leftHalfDone, type UnfinishedRestore, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
@@ -79,9 +80,7 @@ export function refuseOwnServer({ manifest, target, databases }: RestorePlan, { 
   if (!palette.mongodb) return
   const own = hostsIn(palette.mongodb).split(',')
   if (!target.host.split(',').some((host) => own.includes(host))) return
-  const held = manifest.artifacts.flatMap((artifact) =>
-    artifact.source === 'mongodb' ? artifact.mongodb.databases : [],
-  )
+  const held = mongodbArtifacts(manifest.artifacts).flatMap(({ mongodb }) => mongodb.databases)
   if (!databases.some((name) => held.includes(name))) return
   throw new Failure(`restoring ${manifest.backup_id}: ${target.host} is the MongoDB of this installation itself`, {
     code: 'refused',

@@ -58,6 +58,16 @@ describe('a backup run', () => {
     expect(outcome).toMatchObject({ result: 'partial', stored: ['nas'], failed: [{ location: 's3', stage: 'open' }] })
   })
 
+  it('fails for the reason of the location when none can be opened', async () => {
+    const hint = 'Correct bucket_name.'
+    const unusable = [{ name: 's3', failure: new Failure('opening s3: no such bucket', { code: 'not_found', hint }) }]
+    const { outcome } = await run([], { unusable })
+    expect(outcome).toMatchObject({
+      result: 'failed',
+      failure: { code: 'not_found', hint, message: 'no location could take the backup: opening s3: no such bucket' },
+    })
+  })
+
   it('never writes a manifest over bytes that read back differently, and removes them', async () => {
     const nas = new MemoryLocation('nas')
     nas.fault = (operation, key) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { type CommandResult, runCommand } from '../support/agent-process.ts'
+import { configurationText } from '../support/configuration-text.ts'
 import { type CollectionContents, contentsOf } from '../support/contents.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { seedStore } from '../support/mongodb/palette-load.ts'
@@ -84,20 +85,12 @@ export class RestoreWorld implements AsyncDisposable {
 }
 
 function configuration(path: string): string {
-  return `version: 1
-provider:
-  palette:
-    cluster_name: prod
-    mongodb: { uri: { $env: MONGODB_URI } }
-resource:
-  backup_storage_location:
-    nas:
-      storage_provider: filesystem
-      filesystem: { path: ${path} }
-  backup_policy:
-    nightly:
-      backup_locations: [nas]
-      schedule: "0 2 * * *"
-      retention_period: 14
-`
+  return configurationText({
+    clusterName: 'prod',
+    uriEnv: 'MONGODB_URI',
+    locations: [`    nas: { storage_provider: filesystem, filesystem: { path: ${path} } }\n`],
+    policy: 'nightly',
+    policyLocations: ['nas'],
+    attributes: ['schedule: "0 2 * * *"', 'retention_period: 14'],
+  })
 }

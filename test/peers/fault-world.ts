@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
+import { backupIdTime } from '../../agent/backup/backup-id.ts'
 import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { configurationText, s3Text } from '../support/configuration-text.ts'
 import { contentsOf } from '../support/contents.ts'
@@ -176,7 +177,7 @@ export class FaultWorld {
   async #expectTrueMetrics(location: string, listed: readonly Listed[]): Promise<void> {
     const ids = listed.filter((one) => one.location === location).map(({ backupId }) => backupId)
     expect(await this.metric('retained_backups', location)).toBe(ids.length)
-    const newest = timeOf(ids.toSorted().at(-1) ?? '')
+    const newest = backupIdTime(ids.toSorted().at(-1) ?? '')?.getTime() ?? Number.NaN
     expect(await this.metric('last_success_timestamp_seconds', location)).toBe(newest / 1000)
     expect(await this.agent.metric(`palette_backup_location_up{location="${location}"}`)).toBe(1)
   }
@@ -191,11 +192,6 @@ export class FaultWorld {
 async function documentsOf(uri: string) {
   const contents = await contentsOf(uri, DATABASES)
   return contents.map(({ name, documents, digest }) => ({ name, documents, digest }))
-}
-
-function timeOf(backupId: string): number {
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(backupId) ?? []
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
 }
 
 function configuration(

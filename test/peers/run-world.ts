@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
 import { type AgentOptions, type CommandResult, runCommand, startCommand } from '../support/agent-process.ts'
+import { configurationText } from '../support/configuration-text.ts'
 import { type MongodbDouble, startMongodb } from '../support/mongodb/server.ts'
 import { sendIfAlive } from '../support/processes.ts'
 
@@ -100,23 +101,19 @@ export class RunWorld implements AsyncDisposable {
 }
 
 function configuration(location: string, keepMinimum: number): string {
-  return `version: 1
-provider:
-  palette:
-    cluster_name: prod
-    mongodb: { uri: { $env: MONGODB_URI } }
-resource:
-  backup_storage_location:
-    there:
-      ${location}
-  backup_policy:
-    nightly:
-      backup_locations: [there]
-      schedule: "0 0 1 1 *"
-      retention_period: 400
-      catch_up: false
-      keep_minimum: ${keepMinimum}
-      include_databases: [hubbledb]
-      include_cluster_resources: false
-`
+  return configurationText({
+    clusterName: 'prod',
+    uriEnv: 'MONGODB_URI',
+    locations: [`    there:\n      ${location}\n`],
+    policy: 'nightly',
+    policyLocations: ['there'],
+    attributes: [
+      'schedule: "0 0 1 1 *"',
+      'retention_period: 400',
+      'catch_up: false',
+      `keep_minimum: ${keepMinimum}`,
+      'include_databases: [hubbledb]',
+      'include_cluster_resources: false',
+    ],
+  })
 }
