@@ -153,6 +153,7 @@ async function buildIndexes(
       return
     } catch (thrown) {
       throwIfAborted(signal, 'building indexes')
+      // Goes on only where the server refuses one of them: which one is found by building each.
       refusal(thrown, `building the indexes of ${database}.${collection}`)
     }
     for (const index of wanted) {
