@@ -2,14 +2,16 @@ import { Router } from 'express'
 import type { AgentView } from './agent-view.ts'
 import { sendProblem } from './problem.ts'
 import { queryText } from './query.ts'
+import { refuseMethod } from './refuse-method.ts'
 
 export function backupRoutes(agent: AgentView): Router {
   const router = Router()
-  router.get('/backups', (request, response) => {
+  const backups = router.route('/backups')
+  backups.get((request, response) => {
     const filter = { policy: queryText(request, 'policy'), location: queryText(request, 'location') }
     response.json(agent.backups(filter))
   })
-  router.post('/backups', (request, response) => {
+  backups.post((request, response) => {
     const policy = queryText(request, 'policy')
     if (policy === undefined) {
       return sendProblem(response, { status: 400, title: 'Which policy?', detail: 'Give one: /backups?policy=NAME' })
@@ -18,5 +20,6 @@ export function backupRoutes(agent: AgentView): Router {
     if (!backup) return sendProblem(response, { status: 404, title: 'There is no such backup_policy', policy })
     return response.status(202).json(backup)
   })
+  backups.all(refuseMethod)
   return router
 }

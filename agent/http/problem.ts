@@ -12,10 +12,11 @@ export interface Problem {
 
 /** Answers as RFC 9457 describes. */
 export function sendProblem(response: Response, problem: Problem): void {
-  response
-    .status(problem.status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ type: 'about:blank', ...problem }))
+  response.status(problem.status).type('application/problem+json').send(problemText(problem))
+}
+
+export function problemText(problem: Problem): string {
+  return JSON.stringify({ type: 'about:blank', ...problem })
 }
 
 /** The last handler: whatever went wrong becomes a problem; what is a defect of ours says nothing of itself outside. */

@@ -2,6 +2,9 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/errors.ts'
+import { SECOND_MS } from '../core/units.ts'
+import { answerClientErrors } from './client-errors.ts'
+import { boundConnections } from './connections.ts'
 
 export interface HttpServer {
   /** The one that was given, or was chosen for 0. */
@@ -18,22 +21,26 @@ export interface ListenOptions {
 }
 
 /** What an answer that is on its way gets when the server closes. */
-const CLOSE_GRACE_MS = 1000
+const CLOSE_GRACE_MS = SECOND_MS
 
-/** What a client gets to send its headers, and to send all of its request: nobody holds a connection by being slow. */
-const HEADERS_MS = 10_000
-const REQUEST_MS = 30_000
+/** What a client gets to send its headers, to send all of its request, and to go on taking what it asked for. */
+const HEADERS_MS = 5 * SECOND_MS
+const REQUEST_MS = 30 * SECOND_MS
+const TAKE_MS = 30 * SECOND_MS
 const CONNECTIONS = 512
 
 export async function startServer(
   listener: RequestListener,
   { host, port, clock }: ListenOptions,
 ): Promise<HttpServer> {
-  const server = createServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: HEADERS_MS / 2 },
-    listener,
-  )
-  server.maxConnections = CONNECTIONS
+  const server = createServer({
+    headersTimeout: HEADERS_MS,
+    requestTimeout: REQUEST_MS,
+    connectionsCheckingInterval: SECOND_MS,
+  })
+  boundConnections(server, { most: CONNECTIONS, takeMs: TAKE_MS })
+  answerClientErrors(server)
+  server.on('request', listener)
   server.listen(port, host)
   try {
     await once(server, 'listening')

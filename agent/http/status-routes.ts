@@ -1,6 +1,7 @@
 import { Router } from 'express'
 import type { AgentView } from './agent-view.ts'
 import { consolePage } from './console-page.ts'
+import { refuseMethod } from './refuse-method.ts'
 
 const ENDPOINTS = `palette-backup
 
@@ -25,13 +26,17 @@ const PAGE_POLICY =
 
 export function statusRoutes(agent: AgentView): Router {
   const router = Router()
-  router.get('/', (request, response) => {
+  const page = router.route('/')
+  page.get((request, response) => {
     if (request.accepts(['text/plain', 'text/html']) !== 'text/html') {
       return void response.type('text/plain').send(ENDPOINTS)
     }
     response.set({ 'Content-Security-Policy': PAGE_POLICY, 'Referrer-Policy': 'no-referrer' })
     response.type('text/html').send(consolePage(agent.status()))
   })
-  router.get('/status', (_request, response) => void response.json(agent.status()))
+  page.all(refuseMethod)
+  const status = router.route('/status')
+  status.get((_request, response) => void response.json(agent.status()))
+  status.all(refuseMethod)
   return router
 }

@@ -5,6 +5,7 @@ import type { Permission } from '../runs/request.ts'
 import type { AgentView } from './agent-view.ts'
 import { sendProblem } from './problem.ts'
 import { queryText } from './query.ts'
+import { refuseMethod } from './refuse-method.ts'
 
 const PERMISSIONS = ['read', 'write', 'readwrite'] as const
 
@@ -12,13 +13,15 @@ const PERMISSIONS = ['read', 'write', 'readwrite'] as const
 export function validateRoutes(agent: AgentView): Router {
   const router = Router()
   const body = text({ type: () => true, limit: MIB })
-  router.get('/validate', (request, response) => validateLocation(agent, request, response))
-  router.post('/validate', body, (request, response) => {
+  const validate = router.route('/validate')
+  validate.get((request, response) => validateLocation(agent, request, response))
+  validate.post(body, (request, response) => {
     const sent: unknown = request.body
     return typeof sent === 'string' && sent !== ''
       ? validateText(agent, sent, request, response)
       : validateLocation(agent, request, response)
   })
+  validate.all(refuseMethod)
   return router
 }
 

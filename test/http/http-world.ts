@@ -126,7 +126,7 @@ export async function ask(path: string, init: RequestInit = {}) {
     type,
     text,
     headers: response.headers,
-    json: type.includes('json') ? JSON.parse(text) : {},
+    json: type.includes('json') && text !== '' ? JSON.parse(text) : {},
   }
 }
 

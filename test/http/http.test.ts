@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
@@ -162,15 +163,48 @@ describe('what the agent tells and does', () => {
 describe('mistakes', () => {
   it('are problems', async () => {
     expectProblem(await ask('/nowhere'), 404, 'Nothing here')
-    expectProblem(await ask('/backups', { method: 'DELETE' }), 404, 'Nothing here')
     expectProblem(await ask('/validate'), 400, 'Which location?')
     expectProblem(await ask('/validate?location=nas&permission=own'), 400, 'No such permission')
+  })
+
+  it('a method that a route does not have is told which it has', async () => {
+    const answer = await ask('/backups', { method: 'DELETE' })
+    expectProblem(answer, 405, 'Not with this method')
+    expect(answer.headers.get('allow')).toBe('GET, HEAD, POST')
+    expect(answer.json.detail).toBe('DELETE /backups; it takes GET, HEAD, POST')
+    expect(calls).toEqual([])
+  })
+
+  it('HEAD is GET without a body', async () => {
+    expect(await ask('/metrics', { method: 'HEAD' })).toMatchObject({ status: 200, text: '' })
+    expect(await ask('/runs/unknown', { method: 'HEAD' })).toMatchObject({ status: 404, text: '' })
+    expect((await ask('/status', { method: 'HEAD' })).type).toContain('application/json')
+  })
+
+  it('what has no name, and what cannot be decoded', async () => {
+    expectProblem(await ask('/runs/%zz'), 400, 'The request could not be read')
+    const body = { method: 'POST', body: 'version' }
+    expectProblem(
+      await ask('/plan', { ...body, headers: { 'content-encoding': 'compress' } }),
+      415,
+      'The request could not be read',
+    )
+    expectProblem(
+      await ask('/plan', { ...body, headers: { 'content-encoding': 'gzip' } }),
+      400,
+      'The request could not be read',
+    )
+    expect(calls).toEqual([])
   })
 
   it('at most 1 MiB is read', async () => {
     const body = 'x'.repeat(1024 * 1024)
     expect((await ask('/validate', { method: 'POST', body })).status).toBe(422)
     expectProblem(await ask('/validate', { method: 'POST', body: `${body}x` }), 413, 'The body is too large')
+    const packed = gzipSync(`${body}x`)
+    expect(packed.length).toBeLessThan(2000)
+    const bomb = await ask('/plan', { method: 'POST', body: packed, headers: { 'content-encoding': 'gzip' } })
+    expectProblem(bomb, 413, 'The body is too large')
   })
 
   it('says of a Failure what it says, and of a defect nothing', async () => {

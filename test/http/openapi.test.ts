@@ -11,7 +11,7 @@ import { startServer } from '../../agent/http/server.ts'
 import { richView } from './rich-view.ts'
 
 const DOCUMENT: unknown = parse(readFileSync(new URL('../../docs/openapi.yaml', import.meta.url), 'utf8'))
-const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const
+const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'options'] as const
 
 const Operation = z.looseObject({ responses: z.record(z.string(), z.unknown()) })
 const Path = z.partialRecord(z.enum([...METHODS, 'parameters']), z.unknown())
@@ -35,7 +35,9 @@ function routesOf(router: unknown): string[] {
     .array(Layer)
     .parse(stack)
     .flatMap(({ route, handle }) => {
-      if (route) return Object.keys(route.methods).map((method) => `${method} ${toTemplate(route.path)}`)
+      // `_all`: what refuses every other method.
+      const methods = Object.keys(route?.methods ?? {}).filter((method) => method !== '_all')
+      if (route) return methods.map((method) => `${method} ${toTemplate(route.path)}`)
       return routesOf(handle)
     })
 }
@@ -56,6 +58,21 @@ describe('docs/openapi.yaml', () => {
 
   it('names every route there is, and no other', () => {
     expect(documented.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(routesOf(app.router).sort())
+  })
+
+  const undocumented = Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method] === undefined).map((method) => ({ method, path })),
+  )
+
+  it.each(undocumented)('$method $path is refused, and told what there is', async ({ method, path }) => {
+    const url = `http://127.0.0.1:${server.port}${path.replace('{runId}', 'activeab')}`
+    const reply = await fetch(url, { method: method.toUpperCase() })
+    expect(reply.status).toBe(405)
+    expect(reply.headers.get('content-type')).toContain('application/problem+json')
+    const told = (reply.headers.get('allow') ?? '').toLowerCase().split(', ')
+    const known = documented.filter((one) => one.path === path).map((one) => one.method)
+    expect(told.filter((one) => one !== 'head').sort()).toEqual(known.sort())
+    expect(told.includes('head')).toBe(told.includes('get'))
   })
 
   it('refers only to what it holds', () => {
