@@ -171,7 +171,7 @@ const Keep = z.strictObject({
 const Encryption = z.strictObject({
   age_recipients: z
     // Public, but where they stand somebody will one day put the secret half.
-    .array(z.string().min(1).meta({ sensitive: true }))
+    .array(secret('Public key, or where it stands'))
     .min(1)
     .max(20)
     .describe('Public keys, age1..., as age-keygen prints them: the identity of any one of them opens the backups'),
@@ -248,7 +248,7 @@ const BackupPolicy = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Let Secrets be stored unencrypted without a warning, and go so to an FTP server without TLS, where anybody on the way can read them',
+      'It is meant that backups without encryption are readable by whoever reaches them in a location, and on the way to an FTP server without TLS: no warning, no error',
     ),
   encryption: Encryption.optional().describe('Encrypts every artifact before it leaves this machine (age)'),
   verify_after_backup: z

@@ -98,5 +98,6 @@ resource:
       schedule: "0 0 1 1 *"
       catch_up: false
       retention_period: 3650
+      allow_cleartext: true
 `
 }

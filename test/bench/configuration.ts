@@ -55,7 +55,7 @@ function configuration(keep: number): string {
   const policies = Array.from({ length: POLICIES }, (_, index) => {
     const when =
       index % 2 === 0 ? `interval: 1, hours_of_day: [${index % 24}]` : `schedule: "${index % 60} ${index % 24} * * 1-5"`
-    return `    policy${index}: { backup_locations: [nas], ${when}, retention_period: 30, keep_minimum: ${keep} }\n`
+    return `    policy${index}: { backup_locations: [nas], ${when}, retention_period: 30, keep_minimum: ${keep}, allow_cleartext: true }\n`
   })
   return `version: 1
 provider: { palette: { cluster_name: bench, mongodb: { uri: { $env: BENCH_URI } } } }

@@ -87,6 +87,7 @@ resource:
   backup_storage_location:
     disk: { storage_provider: filesystem, filesystem: { path: ${join(folder, 'disk')} } }
   backup_policy:
-    nightly: { backup_locations: [disk], include_databases: [hubbledb], schedule: "0 2 * * *", retention_period: 14 }
+    nightly:
+      { backup_locations: [disk], include_databases: [hubbledb], schedule: "0 2 * * *", retention_period: 14, allow_cleartext: true }
 `
 }

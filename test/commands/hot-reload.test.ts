@@ -54,6 +54,7 @@ resource:
       keep_minimum: ${keep}
       include_cluster_resources_mode: never
       catch_up: false
+      allow_cleartext: true
 `
 }
 

@@ -75,8 +75,8 @@ resource:
       validate: false
       ftp: { server: 127.0.0.1:9, username: backup, password: { $file: token } }
   backup_policy:
-    nightly: { backup_locations: [nas], schedule: "0 2 * * *", catch_up: false, retention_period: 400, keep_minimum: ${1 + (index % 9)} }
-    extra${index % 5}: { backup_locations: [nas], interval: 1, hours_of_day: [${index % 24}], catch_up: false, retention_period: 14 }
+    nightly: { backup_locations: [nas], schedule: "0 2 * * *", catch_up: false, retention_period: 400, keep_minimum: ${1 + (index % 9)}, allow_cleartext: true }
+    extra${index % 5}: { backup_locations: [nas], interval: 1, hours_of_day: [${index % 24}], catch_up: false, retention_period: 14, allow_cleartext: true }
 `
 }
 

@@ -36,14 +36,14 @@ export class RestoreWorld implements AsyncDisposable {
     const env = { MONGODB_URI: source.uri, TARGET_URI: target.uri }
     const world = new RestoreWorld(folder, source, target, env)
     await mkdir(join(folder, 'nas'))
-    let encryption = ''
+    const encryption: string[] = []
     if (options.encrypted) {
       const identity = await generateX25519Identity()
       await writeFile(join(folder, 'identity.txt'), `${identity}\n`)
       await writeFile(join(folder, 'other.txt'), `${await generateX25519Identity()}\n`)
-      encryption = `      encryption: { age_recipients: [${await identityToRecipient(identity)}] }\n`
+      encryption.push(`encryption: { age_recipients: [${await identityToRecipient(identity)}] }`)
     }
-    await writeFile(world.configFile, configuration(join(folder, 'nas')) + encryption)
+    await writeFile(world.configFile, configuration(join(folder, 'nas'), encryption))
     const made = await world.run(['backup', '--json'])
     if (made.code !== 0) throw new Error(made.stderr + made.stdout)
     return world
@@ -84,13 +84,13 @@ export class RestoreWorld implements AsyncDisposable {
   }
 }
 
-function configuration(path: string): string {
+function configuration(path: string, attributes: readonly string[]): string {
   return configurationText({
     clusterName: 'prod',
     uriEnv: 'MONGODB_URI',
     locations: [`    nas: { storage_provider: filesystem, filesystem: { path: ${path} } }\n`],
     policy: 'nightly',
     policyLocations: ['nas'],
-    attributes: ['schedule: "0 2 * * *"', 'retention_period: 14'],
+    attributes: ['schedule: "0 2 * * *"', 'retention_period: 14', ...attributes],
   })
 }

@@ -8,6 +8,7 @@ import { isMap, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
 import { schemaAt } from '../../agent/config/json-schema.ts'
 import { type LoadedConfig, loadConfig } from '../../agent/config/load.ts'
 import { formatDiagnostics } from '../../agent/core/diagnostics.ts'
+import { RECIPIENTS } from '../support/examples.ts'
 import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
 
 /** Thousands of files are read; nobody else's time must fail this. */
@@ -27,6 +28,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mutations-'))
   await mkdir(join(folder, 'secrets'))
   await writeFile(join(folder, 'secrets/ca.pem'), selfSignedCertificate().cert)
+  await writeFile(join(folder, 'age-recipient.txt'), RECIPIENTS[0])
 })
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -34,6 +36,7 @@ afterAll(() => rm(folder, { recursive: true }))
 function withCanaries(text: string): string {
   const reference = /^( *)(\w+): \{ *\$(?:env|file): *(\S+) *\}/gm
   return text
+    .replaceAll('{ $env: SECOND_AGE_RECIPIENT }', RECIPIENTS[1])
     .replaceAll(/(mongodb): \{ (uri: \{[^}]*\}) \}/g, '$1:\n      $2')
     .replaceAll(reference, (all, indent: string, key: string, name: string) => {
       if (name.endsWith('.pem')) return all

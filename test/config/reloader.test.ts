@@ -38,7 +38,7 @@ resource:
   backup_storage_location:
     nas: { storage_provider: filesystem, filesystem: { path: /backups } }
   backup_policy:
-    nightly: { backup_locations: [nas], schedule: "0 2 * * *", retention_period: 14, keep_minimum: ${keep} }
+    nightly: { backup_locations: [nas], schedule: "0 2 * * *", retention_period: 14, keep_minimum: ${keep}, allow_cleartext: true }
 `
 }
 

@@ -204,9 +204,9 @@ resource:
     disk: { storage_provider: filesystem, filesystem: { path: ${join(folder, 'disk')} } }
   backup_policy:
     nightly:
-      { backup_locations: [offsite, disk], schedule: "0 0 1 1 *", retention_period: 400, include_databases: [hubbledb] }
+      { backup_locations: [offsite, disk], schedule: "0 0 1 1 *", retention_period: 400, include_databases: [hubbledb], allow_cleartext: true }
     archive:
-      { backup_locations: [disk], schedule: "0 0 1 * *", retention_period: 40 , keep_minimum: 1, include_databases: [hubbledb] }
+      { backup_locations: [disk], schedule: "0 0 1 * *", retention_period: 40 , keep_minimum: 1, include_databases: [hubbledb], allow_cleartext: true }
 `
   }
 })

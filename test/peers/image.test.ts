@@ -138,6 +138,6 @@ resource:
   backup_storage_location:
     volume: { storage_provider: filesystem, filesystem: { path: /backups } }
   backup_policy:
-    nightly: { backup_locations: [volume], schedule: "0 2 * * *", retention_period: ${retentionDays} }
+    nightly: { backup_locations: [volume], schedule: "0 2 * * *", retention_period: ${retentionDays}, allow_cleartext: true }
 `
 }

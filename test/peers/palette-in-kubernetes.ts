@@ -88,7 +88,8 @@ export class PaletteInKubernetes implements AsyncDisposable {
       ...provider,
     }
     const location = { storage_provider: 'filesystem', filesystem: { path: this.folder } }
-    const nightly = { backup_locations: ['disk'], schedule: '0 0 1 1 *', retention_period: 400, ...policy }
+    const always = { backup_locations: ['disk'], schedule: '0 0 1 1 *', retention_period: 400, allow_cleartext: true }
+    const nightly = { ...always, ...policy }
     const resource = { backup_storage_location: { disk: location }, backup_policy: { nightly } }
     await writeFile(file, JSON.stringify({ version: 1, provider: { palette }, resource }))
     return file

@@ -22,7 +22,7 @@ resource:
 ${parts.locations.join('')}  backup_policy:
     ${parts.policy}:
       backup_locations: [${parts.policyLocations.join(', ')}]
-${indented(6, parts.attributes)}`
+${indented(6, withEncryptionSaid(parts.attributes))}`
 }
 
 export interface S3Text {
@@ -46,6 +46,11 @@ ${indented(6, attributes)}      s3:
         secret_key: { $env: ${secretEnv} }
         s3_url: ${url}
 `
+}
+
+/** A policy without encryption says that it is meant. */
+function withEncryptionSaid(attributes: readonly string[]): readonly string[] {
+  return attributes.some((one) => one.startsWith('encryption')) ? attributes : [...attributes, 'allow_cleartext: true']
 }
 
 function indented(columns: number, lines: readonly string[]): string {

@@ -7,6 +7,12 @@ import { selfSignedCertificate } from './mongodb/certificate.ts'
 
 export const EXAMPLES = new URL('../../config/', import.meta.url)
 
+/** Public keys that nobody has the identities of. */
+export const RECIPIENTS = [
+  'age1rj0scarrrgu87aapzrp0mztcze9e6s8knmrk0n4t9vle7z3jmfpsdzfg0q',
+  'age1gzajx9rldy2kln8ez78m7dhfp999vkda5rkqm58u430l5gx7yukqknes9k',
+] as const
+
 /** Loads a file of config/ with something fitting behind every variable and every file that it names. */
 export async function readExample(name: string): Promise<LoadedConfig & { readonly text: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'example-'))
@@ -38,6 +44,7 @@ function valueFor(name: string): string {
   if (/\.pem$|_CA$/.test(name)) return selfSignedCertificate().cert
   if (/mongodb.?uri/i.test(name)) return 'mongodb://backup:secret@mongo-0.mongo:27017/?replicaSet=rs0&authSource=admin'
   if (/s3.?url/i.test(name)) return 'http://127.0.0.1:9000'
+  if (/age.?recipient/i.test(name)) return name.startsWith('SECOND') ? RECIPIENTS[1] : RECIPIENTS[0]
   if (/server/i.test(name)) return 'ftp://127.0.0.1:21'
   return 'a-secret-of-this-name'
 }

@@ -24,17 +24,6 @@ export function buildEncryption(raw: RawPolicy, path: Path, report: Reporter): E
   return { ageRecipients: recipients }
 }
 
-/** Warned of where Secrets are asked for in so many words; a run that finds them by itself says so in its backup. */
-export function warnOfCleartext(raw: RawPolicy, path: Path, report: Reporter): void {
-  if (raw.encryption || raw.allow_cleartext) return
-  if (raw.include_cluster_resources_mode !== 'always' && raw.include_cluster_resources !== true) return
-  const at = raw.include_cluster_resources === true ? 'include_cluster_resources' : 'include_cluster_resources_mode'
-  const detail =
-    'Whoever can read a location can read the Secrets of Palette in it. ' +
-    'Set encryption with age_recipients, or allow_cleartext: true.'
-  report.warning({ path: [...path, at], at: 'key', summary: 'Secrets stored unencrypted', detail })
-}
-
 export function buildIdentity(text: string | undefined): Secret | undefined {
   return text === undefined ? undefined : new Secret(text)
 }
@@ -47,6 +36,7 @@ function problemOf(recipient: string): string | undefined {
     return 'This is the identity, the secret half. Write the public key, age1..., which age-keygen -y prints, and take this one out of the file.'
   }
   if (recipient.startsWith('ssh-')) return 'SSH keys are not supported. Make an age key with age-keygen.'
+  if (/\s/.test(recipient)) return 'Expected one public key, age1..., alone: each has its own place in the list.'
   if (/^age1(tag|tagpq|yubikey|se|tpm|fido2-hmac)1/.test(recipient)) {
     return 'Keys of hardware and plugins are not supported: a backup is proven and restored where the hardware is not.'
   }

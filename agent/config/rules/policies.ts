@@ -5,7 +5,8 @@ import type { Path } from '../document.ts'
 import type { Resolved } from '../references.ts'
 import type { Reporter } from '../reporter.ts'
 import type { ConfigFileValue } from '../schema.ts'
-import { buildEncryption, warnOfCleartext } from './encryption.ts'
+import { checkCleartext } from './cleartext.ts'
+import { buildEncryption } from './encryption.ts'
 import { checkNamespace } from './kubernetes.ts'
 
 type RawPolicy = Resolved<ConfigFileValue>['resource']['backup_policy'][string]
@@ -22,9 +23,8 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
     for (const [index, namespace] of (raw.namespaces ?? []).entries()) {
       checkNamespace(namespace, [...path, 'namespaces', index], report)
     }
-    if (includeClusterResources !== 'never') checkCleartext(raw, value, path, report)
     const encryption = buildEncryption(raw, path, report)
-    warnOfCleartext(raw, path, report)
+    checkCleartext(raw, { value, holdsSecrets: includeClusterResources !== 'never' }, path, report)
     return {
       name,
       backupLocations: raw.backup_locations,
@@ -136,18 +136,6 @@ function chooseMode(raw: RawPolicy, path: Path, report: Reporter): PolicyConfig[
   }
   if (include !== undefined) return include ? 'always' : 'never'
   return mode ?? 'auto'
-}
-
-/** Palette's Secrets open every cluster it manages: they must not cross a network for everybody to read. */
-function checkCleartext(raw: RawPolicy, value: Resolved<ConfigFileValue>, path: Path, report: Reporter): void {
-  if (raw.allow_cleartext || raw.encryption) return
-  for (const [index, name] of raw.backup_locations.entries()) {
-    if (value.resource.backup_storage_location[name]?.ftp?.tls !== 'none') continue
-    const detail =
-      `"${name}" is an FTP server without TLS, and in a cluster the backups hold Secrets. ` +
-      'Set encryption, or tls, or include_cluster_resources_mode: never, or allow_cleartext: true.'
-    report.error({ path: [...path, 'backup_locations', index], summary: 'Secrets in clear', detail })
-  }
 }
 
 /** Characters that MongoDB forbids in a database's name on one system or another, and its limit of 63 bytes. */
