@@ -30,6 +30,7 @@ export async function repeatReading(
   { runId, emit, context }: RepeatOptions,
 ): Promise<BackupOutcome> {
   let withoutSnapshot: string | undefined
+  const told: string[] = []
   for (let attempt = 1; ; attempt += 1) {
     const held: RunEvent[] = []
     const holding: Emit = (event) => (blamesSource(event) ? held.push(event) : emit(event))
@@ -37,16 +38,19 @@ export async function repeatReading(
     const { failure } = outcome
     if (outcome.result !== 'failed' || attempt === ATTEMPTS || !failure || !canHelp(failure)) {
       for (const event of held) emit(event)
-      return outcome
+      return { ...outcome, warnings: [...told, ...outcome.warnings] }
     }
     if (failure.code === 'snapshot_lost') {
-      withoutSnapshot = 'the snapshot was lost while it was read: the server keeps too short a history'
+      withoutSnapshot = `the server keeps too short a history: ${failure.message}`
     } else {
       if (attempt === ATTEMPTS - 1) withoutSnapshot ??= `the source changed under two readings: ${failure.message}`
       await context.clock.sleep(SETTLE_MS, { signal: context.signal })
     }
     const how = withoutSnapshot === undefined ? 'from the start' : 'without a snapshot'
-    emit({ type: 'run.warning', runId, message: `${failure.message}; reading again ${how}` })
+    const hint = failure.hint === undefined ? '' : `. ${failure.hint}`
+    const message = `${failure.message}; reading again ${how}${hint}`
+    told.push(message)
+    emit({ type: 'run.warning', runId, message })
   }
 }
 

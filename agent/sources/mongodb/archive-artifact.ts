@@ -14,6 +14,7 @@ import { Pace } from './pace.ts'
 import { readArchive } from './read-archive.ts'
 import type { ReadPlan } from './read-plan.ts'
 import { takeInventories } from './read-plan.ts'
+import { WindowForesight } from './window-foresight.ts'
 
 export interface ArchiveReading {
   readonly client: MongoClient
@@ -24,6 +25,8 @@ export interface ArchiveReading {
   readonly notes: readonly string[]
   readonly toolVersion: string
   readonly maxBytesPerSecond?: number
+  /** How much history the member keeps, in seconds, where it tells. */
+  readonly historySeconds?: number
   readonly clock: Clock
   readonly onProgress: (progress: SourceProgress) => void
 }
@@ -72,14 +75,24 @@ export class ArchiveArtifact implements SourceArtifact<MongodbFacts> {
   async *#read(): AsyncGenerator<Uint8Array> {
     const { client, reading, plan, toolVersion, maxBytesPerSecond, clock, onProgress } = this.#from
     const from = clock.now()
+    const foresight = this.#foresight()
     yield* readArchive({
       ...plan,
+      ...(foresight ? { foresight } : {}),
       ...{ client, reading, toolVersion, clock, onProgress, pace: new Pace(maxBytesPerSecond, clock) },
       onCollection: (facts) => void this.#collections.push(facts),
       onNote: (note) => void this.#notes.push(note),
     })
     this.#span = { from, to: clock.now() }
     await this.#compareCatalogs()
+  }
+
+  #foresight(): WindowForesight | undefined {
+    const { plan, historySeconds, maxBytesPerSecond, clock } = this.#from
+    if (!plan.readPoint.at || historySeconds === undefined) return undefined
+    const totalBytes = plan.collections.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    const limit = maxBytesPerSecond === undefined ? {} : { limitBytesPerSecond: maxBytesPerSecond }
+    return new WindowForesight({ historySeconds, totalBytes, ...limit }, clock)
   }
 
   /** What came, went or changed since is told: at an instant it is only later, without one it may be half in the backup. */

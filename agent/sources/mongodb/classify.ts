@@ -16,6 +16,9 @@ const COLLECTION_GONE: readonly unknown[] = [NAMESPACE_NOT_FOUND, CURSOR_NOT_FOU
 /** NotWritablePrimary, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary, PrimarySteppedDown, InterruptedAtShutdown, InterruptedDueToReplStateChange, ShutdownInProgress. */
 const MEMBER_LOST: readonly unknown[] = [10107, 13435, 13436, 189, 11600, 11602, 91]
 
+export const LONGER_WINDOW =
+  'To get one instant, set extend_snapshot_window of the policy to more seconds than the reading takes; max_bytes_per_second makes it longer.'
+
 /** For whatever the driver says about a connection string: its message may quote it, and with it the password. */
 export function malformedUri(): Failure {
   return new Failure('reading provider.palette.mongodb.uri: the connection string is malformed', {
@@ -89,7 +92,7 @@ function classifyServerError(error: MongoServerError): Verdict {
       hint: 'Grant the user the built-in roles backup and, to restore, restore.',
     }
   }
-  if (error.code === SNAPSHOT_TOO_OLD) return { code: 'snapshot_lost', retryable: true }
+  if (error.code === SNAPSHOT_TOO_OLD) return { code: 'snapshot_lost', retryable: true, hint: LONGER_WINDOW }
   return { code: 'unavailable', retryable: error.hasErrorLabel('RetryableWriteError') }
 }
 

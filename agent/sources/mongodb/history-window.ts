@@ -1,8 +1,8 @@
-import type { Db } from 'mongodb'
-import { Failure } from '../../core/errors.ts'
+import { type Db, MongoServerError } from 'mongodb'
+import { Failure, throwIfAborted } from '../../core/errors.ts'
 import type { Receipts } from '../source.ts'
 import { mongodbFailure } from './classify.ts'
-import { CLEANUP_MS, COMMENT, QUESTION_MS } from './operation.ts'
+import { ask, CLEANUP_MS, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
 
 /** MongoDB manual, MongoDB Server Parameters: how long a member keeps what snapshot reads need. Default: 300 seconds. */
 const PARAMETER = 'minSnapshotHistoryWindowInSeconds'
@@ -76,6 +76,18 @@ function isReceipt(value: unknown): value is WindowReceipt {
     'set' in value &&
     typeof value.set === 'number'
   )
+}
+
+/** How much history a member keeps, in seconds; undefined where it does not tell. */
+export async function keptHistory(admin: Db, reading: Reading): Promise<number | undefined> {
+  try {
+    const seconds = Number((await ask(admin, { getParameter: 1, [PARAMETER]: 1 }, reading))[PARAMETER])
+    return seconds > 0 ? seconds : undefined
+  } catch (thrown) {
+    throwIfAborted(reading.signal, 'asking for the snapshot window')
+    if (!(thrown instanceof MongoServerError)) throw thrown
+    return undefined
+  }
 }
 
 async function currentWindow(admin: Db): Promise<number> {

@@ -13,7 +13,7 @@ import { ArchiveArtifact } from './archive-artifact.ts'
 import { mongodbFailure } from './classify.ts'
 import { connect, connectToMember, hostsIn } from './connect.ts'
 import type { ExtendedWindow } from './history-window.ts'
-import { extendWindow, parseReceipt, putBack } from './history-window.ts'
+import { extendWindow, keptHistory, parseReceipt, putBack } from './history-window.ts'
 import { inspectArchive } from './inspect.ts'
 import type { OpenMember } from './open-member.ts'
 import { openMember } from './open-member.ts'
@@ -74,9 +74,11 @@ async function* read(
       ...(withoutSnapshot === undefined ? {} : { withoutSnapshot }),
     })
     const problem = window.problem === undefined ? [] : [window.problem]
+    const historySeconds = plan.readPoint.at ? await keptHistory(client.db('admin'), reading) : undefined
     yield new ArchiveArtifact({
       ...{ client, reading, plan, member: facts, notes: [...notes, ...problem], toolVersion, clock, onProgress },
       ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+      ...(historySeconds === undefined ? {} : { historySeconds }),
     })
   } finally {
     // What cannot be put back now stays on record, and the next run does it.

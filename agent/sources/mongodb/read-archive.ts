@@ -7,6 +7,7 @@ import type { Reading } from './operation.ts'
 import type { Pace } from './pace.ts'
 import { readCollection } from './read-collection.ts'
 import type { ReadPoint } from './snapshot.ts'
+import type { WindowForesight } from './window-foresight.ts'
 
 /** Collections read side by side: one is worked on while the server prepares the next batch of the other. */
 const PARALLEL_COLLECTIONS = 2
@@ -19,6 +20,8 @@ export interface ArchiveSource {
   readonly serverVersion: string
   readonly toolVersion: string
   readonly pace: Pace
+  /** Absent where there is no snapshot that could be lost. */
+  readonly foresight?: WindowForesight
   readonly clock: Clock
   readonly onProgress: (progress: SourceProgress) => void
   /** Told of every collection once it has been read to its end. */
@@ -55,6 +58,7 @@ export async function* readArchive(source: ArchiveSource): AsyncGenerator<Uint8A
 }
 
 async function readAll(source: ArchiveSource, writer: ArchiveWriter, over: AbortController): Promise<void> {
+  source.foresight?.check(0)
   const waiting = [...source.collections]
   const meter = new Meter(source)
   let first: { readonly thrown: unknown } | undefined
@@ -91,6 +95,7 @@ class Meter {
   add(bytes: number, documents: number, collection: string): void {
     this.#bytes += bytes
     this.#documents += documents
+    this.#source.foresight?.check(this.#bytes)
     this.#source.onProgress({
       bytes: this.#bytes,
       documents: this.#documents,
