@@ -10,6 +10,7 @@ import { backupsInUse } from './in-use.ts'
 import { parseKey, policyPrefix } from './keys.ts'
 import type { RetentionDecision, RetentionRule } from './retention.ts'
 import { decideRetention, tooManyDeletions } from './retention.ts'
+import { neededByRestores } from './unfinished-restore.ts'
 
 export interface PruneOptions extends PolicyRef {
   readonly rule: RetentionRule
@@ -42,7 +43,8 @@ export interface PruneOutcome {
 
 /**
  * Applies a policy's retention to one location. A backup whose manifest cannot be read is left alone: what this
- * program does not understand it does not delete.
+ * program does not understand it does not delete. Rejects, with nothing deleted, where it cannot be told what others
+ * still need.
  */
 export async function prune(location: Location, options: PruneOptions): Promise<PruneOutcome> {
   const { rule, now, emit, runId, policy } = options
@@ -50,7 +52,8 @@ export async function prune(location: Location, options: PruneOptions): Promise<
   const catalog = catalogOf(location, options, entries)
   const stored = catalog.map((backup) => ({ ...backup, startedAt: new Date(backup.startedAt) }))
   const inUse = await backupsInUse(location, options)
-  const decisions = decideRetention(stored, rule, { now, inUse })
+  const needed = await neededByRestores(location, options.clusterName, options)
+  const decisions = decideRetention(stored, rule, { now, inUse, needed })
   const outcome = { location: location.name, decisions, deleted: [], problems: [], unfinished: false }
   const refused = options.force ? undefined : whyRefused(decisions, entries, options)
   if (options.dryRun) return { ...outcome, ...(refused ? { refused } : {}) }

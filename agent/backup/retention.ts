@@ -30,12 +30,14 @@ export interface RetentionFacts {
   readonly now: Date
   /** Backups that a restore or a verification reads at this moment. */
   readonly inUse?: ReadonlySet<string>
+  /** Backups that a restore which is not finished is to be finished from or rolled back to. */
+  readonly needed?: ReadonlySet<string>
 }
 
 /**
  * Decides what to keep of one policy's backups in one location, newest first, with a reason for each.
  *
- * Always kept: what is pinned or in use, the newest complete one, and the newest verified one. Beyond these: everything
+ * Always kept: what is pinned, in use, or needed by an unfinished restore, the newest complete one, and the newest verified one. Beyond these: everything
  * younger than the retention period, the newest `keepMinimum` complete ones however old, and what `keep` asks for.
  * Partial and damaged backups older than that are deleted only while a complete, newer one is kept. A backup from the future is
  * kept and stands for nothing: the clock was wrong when it was made, or is wrong now.
@@ -43,13 +45,14 @@ export interface RetentionFacts {
 export function decideRetention(
   backups: readonly StoredBackup[],
   rule: RetentionRule,
-  { now, inUse = new Set() }: RetentionFacts,
+  { now, inUse = new Set(), needed = new Set() }: RetentionFacts,
 ): RetentionDecision[] {
   const newestFirst = backups.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || compareIds(a, b))
   const good = newestFirst.filter(({ complete, damaged, startedAt }) => complete && !damaged && startedAt <= now)
   const reasons = [
     (backup: StoredBackup) => (backup.pinned ? 'pinned' : undefined),
     ({ backupId }: StoredBackup) => (inUse.has(backupId) ? 'being read by a restore or a verification' : undefined),
+    ({ backupId }: StoredBackup) => (needed.has(backupId) ? 'needed by a restore that is not finished' : undefined),
     ({ startedAt }: StoredBackup) => (startedAt > now ? 'from the future: a clock was or is wrong' : undefined),
     only(good[0], 'the newest complete one'),
     only(

@@ -117,6 +117,16 @@ export async function unfinishedRestores(
   return found
 }
 
+/** Ids of the backups that unfinished restores must still be finished from or rolled back to. */
+export async function neededByRestores(
+  location: Location,
+  clusterName: string,
+  options: CallOptions,
+): Promise<ReadonlySet<string>> {
+  const restores = await unfinishedRestores(location, clusterName, options)
+  return new Set(restores.flatMap(({ backup_id: id, safety }) => [id, ...(safety ? [safety.backup_id] : [])]))
+}
+
 /** Whether the process that does it may still be there: its record in flight is, and does not belong to a dead one. */
 export async function isUnderWay(
   location: Location,

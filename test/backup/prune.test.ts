@@ -8,6 +8,7 @@ import type { PruneOptions } from '../../agent/backup/prune.ts'
 import { prune } from '../../agent/backup/prune.ts'
 import { runBackup } from '../../agent/backup/run-backup.ts'
 import { sweep } from '../../agent/backup/sweep.ts'
+import { forgetRestore, recordRestore, type UnfinishedRestore } from '../../agent/backup/unfinished-restore.ts'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import type { RunEvent } from '../../agent/core/events.ts'
@@ -15,6 +16,7 @@ import { DAY_MS } from '../../agent/core/units.ts'
 import type { Entry } from '../../agent/locations/location.ts'
 import { testPolicy } from '../runs/test-config.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
+import { errorOf } from '../support/streams.ts'
 import { fakeSource } from './fake-source.ts'
 
 const NOW = new Date('2026-11-24T12:00:00Z')
@@ -167,6 +169,21 @@ describe('what is deleted never', () => {
     expect((await run()).deleted).toEqual([old])
   })
 
+  it('is needed by a restore that is not finished, of whatever server, as backup or as safety backup', async () => {
+    const [, old = '', older = '', oldest = ''] = await store(1, 20, 30, 40)
+    const record = (target: string, backupId: string, safety?: string) =>
+      recordRestore(nas, 'prod', unfinished(target, backupId, safety), { signal: never() })
+    await record('other:27017', old, older)
+    await record('third:27017', 'elsewhere')
+    const reason = 'needed by a restore that is not finished'
+    expect(await run()).toMatchObject({ deleted: [oldest], decisions: [{}, { reason }, { reason }, { keep: false }] })
+    nas.objects.set('prod/.restores/123456789abc.json', Buffer.from('{"target": '))
+    expect(await errorOf(run())).toMatchObject({ message: expect.stringContaining('it is no record of a restore') })
+    nas.objects.delete('prod/.restores/123456789abc.json')
+    await forgetRestore(nas, 'prod', 'other:27017', { signal: never() })
+    expect((await run()).deleted).toEqual([older, old])
+  })
+
   it('holding a backup in a location that cannot be written to is told, and goes on', async () => {
     const warnings: string[] = []
     nas.fault = (operation) => {
@@ -178,6 +195,15 @@ describe('what is deleted never', () => {
     expect(warnings).toEqual([expect.stringContaining('read only')])
   })
 })
+
+function unfinished(target: string, backupId: string, safety: string | undefined): UnfinishedRestore {
+  const replaced = { databases: ['hubbledb'], drop: ['hubbledb'], collections: [] }
+  return {
+    ...{ format_version: 1, run_id: 'rest2222', target, owner: OWNER, backup_id: backupId, policy: 'nightly' },
+    ...{ ...replaced, stage: 'restoring', started_at: NOW.toISOString() },
+    ...(safety === undefined ? {} : { safety: { backup_id: safety, complete: true } }),
+  }
+}
 
 describe('too much at once', () => {
   it('is refused whole, and told, unless it is meant', async () => {
