@@ -5,7 +5,7 @@ import type { CallOptions, Location } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { damagedKey, verifiedKey } from './keys.ts'
-import type { VerifyOutcome } from './verify.ts'
+import { type VerifyOutcome, whatIsWrong } from './verify.ts'
 import { VERIFY_LEVELS } from './verify-level.ts'
 
 /**
@@ -93,7 +93,7 @@ export async function keepOutcome(
   const key = damagedKey(clusterName, policy, backupId)
   if (failed && isDamaged(outcome)) {
     const { verified_at: found_at, tool_version } = proof
-    const damage = { level: failed.level, found_at, tool_version, reason: failed.failure?.message ?? '' }
+    const damage = { level: failed.level, found_at, tool_version, reason: whatIsWrong(outcome) }
     // This first: a backup that is neither proven nor damaged would be taken for a good one.
     await location.put(key, replayable(encode(damage)), options)
     await location.delete(verifiedKey(clusterName, policy, backupId), options)

@@ -46,7 +46,7 @@ async function checkStored(
   options: ReadOptions,
 ): Promise<void> {
   const entry = await location.stat(key, options)
-  if (!entry) throw new Failure(`${key} in ${location.name} is missing`, { code: 'damaged' })
+  if (!entry) throw new Failure(`${key} in ${location.name} is missing`, { code: 'not_found' })
   if (entry.sizeBytes === artifact.stored_bytes) return
   throw new Failure(
     `${key} in ${location.name} has ${entry.sizeBytes} bytes, its manifest says ${artifact.stored_bytes}`,
@@ -109,7 +109,7 @@ async function checkRestore(
   try {
     const { expiring, problems } = await source.restore(unpacked.body, { ...options, into, drop })
     unpacked.prove()
-    if (problems.length > 0) throw new Failure(`${where}: ${problems.join('; ')}`, { code: 'damaged' })
+    if (problems.length > 0) throw notTaken(where, problems)
     const places = selected.map(({ place }) => place)
     compareTarget(where, selected, await source.digest(places, options), expiring)
   } catch (thrown) {
@@ -118,6 +118,14 @@ async function checkRestore(
     // Dropped although the run was cancelled; what a crash leaves is dropped by the next verification, by its name.
     await source.dropDatabases(drop, { signal: AbortSignal.timeout(DROP_MS) }).catch(() => undefined)
   }
+}
+
+/** Says something of the server that it was tried on, and nothing against the backup. */
+function notTaken(where: string, problems: readonly string[]): Failure {
+  return new Failure(`${where}: the server it was tried on does not take all of it: ${problems.join('; ')}`, {
+    code: 'unsupported',
+    hint: 'Try it on a MongoDB of the version that the backup was made of.',
+  })
 }
 
 function compareFound(where: string, found: Inspection, artifact: ManifestArtifact): void {

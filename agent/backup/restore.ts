@@ -9,7 +9,7 @@ import type { RestorePlan } from './restore-plan.ts'
 import { intoOf } from './restore-selection.ts'
 import type { UnpackOptions } from './unpack.ts'
 import { openArtifact } from './unpack.ts'
-import { verifyBackup } from './verify.ts'
+import { verifyBackup, whatIsWrong } from './verify.ts'
 
 /**
  * Proves every artifact by reading it whole: nothing of the target is touched before that. The proof does not make the
@@ -26,7 +26,7 @@ export async function proveBeforeRestore(
   const failed = outcome.checks.find((check) => !check.ok)
   if (!failed) return
   throw new Failure(
-    `restoring ${backup.backupId}: it is not restorable, nothing was changed: ${failed.failure?.message}`,
+    `restoring ${backup.backupId}: it is not restorable, nothing was changed: ${whatIsWrong(outcome)}`,
     {
       code: failed.failure?.code ?? 'damaged',
       hint: failed.failure?.hint ?? 'Choose another location or an older backup.',

@@ -40,27 +40,41 @@ const CHECKS: Readonly<Record<VerifyLevel, readonly VerifyLevel[]>> = {
   restore: ['stored', 'decode', 'restore'],
 }
 
-/** Proves one backup up to the wanted level; the outcome lists every check, and stops at the first failed one of a file. */
+/**
+ * Proves one backup up to the wanted level; the outcome lists every check, and stops at the first failed one of a file.
+ * Only a file of the wrong size is read all the same, because that tells which collections are affected.
+ */
 export async function verifyBackup(
   location: Location,
   backup: BackupSummary,
   options: VerifyOptions,
 ): Promise<VerifyOutcome> {
-  const manifest = await readManifest(location, options, backup, options)
+  const { backupId, policy } = backup
+  const of = { backupId, policy, location: location.name, level: options.level }
+  const manifest = await readManifest(location, options, backup, options).catch((thrown: unknown) => {
+    // One that is not there any more belongs to a backup that was deleted meanwhile.
+    if (options.signal.aborted || toFailure(thrown).code === 'not_found') throw thrown
+    return failed('stored', 'manifest', thrown)
+  })
+  if ('ok' in manifest) return { ...of, ok: false, checks: [manifest], documents: 0 }
   const checks: VerifyCheck[] = []
   for (const artifact of manifest.artifacts) {
     for (const level of CHECKS[options.level]) {
       const check = await runCheck(level, location, manifest, artifact, options)
       checks.push(check)
-      if (!check.ok) break
+      if (!check.ok && !(check.level === 'stored' && check.failure?.code === 'damaged')) break
     }
   }
   const ok = checks.every((check) => check.ok)
   const documents = mongodbArtifacts(manifest.artifacts)
     .flatMap(({ mongodb }) => mongodb.collections)
     .reduce((sum, collection) => sum + collection.documents, 0)
-  const { backupId, policy } = backup
-  return { backupId, policy, location: location.name, level: options.level, ok, checks, documents }
+  return { ...of, ok, checks, documents }
+}
+
+/** What is wrong with a backup: everything that its checks have found. */
+export function whatIsWrong({ checks }: Pick<VerifyOutcome, 'checks'>): string {
+  return checks.flatMap(({ failure }) => failure?.message ?? []).join('; ')
 }
 
 async function runCheck(
@@ -77,6 +91,10 @@ async function runCheck(
     return { level, file, ok: true }
   } catch (thrown) {
     if (options.signal.aborted) throw thrown
-    return { level, file, ok: false, failure: failureData(toFailure(thrown, `verifying ${file}`)) }
+    return failed(level, file, thrown)
   }
+}
+
+function failed(level: VerifyLevel, file: string, thrown: unknown): VerifyCheck & { readonly ok: false } {
+  return { level, file, ok: false, failure: failureData(toFailure(thrown, `verifying ${file}`)) }
 }

@@ -1,7 +1,7 @@
 import { holdBackup } from '../backup/hold.ts'
 import { isDamaged, keepOutcome, scratchPrefix } from '../backup/proof.ts'
 import type { VerifyOptions, VerifyOutcome } from '../backup/verify.ts'
-import { verifyBackup } from '../backup/verify.ts'
+import { verifyBackup, whatIsWrong } from '../backup/verify.ts'
 import type { VerifyLevel } from '../backup/verify-level.ts'
 import { Failure, toFailure } from '../core/errors.ts'
 import { openLocations } from './compose.ts'
@@ -100,5 +100,5 @@ function formatOutcome(outcome: VerifyOutcome): string {
   const failed = outcome.checks.find((check) => !check.ok)
   const verdict = isDamaged(outcome) ? 'NOT RESTORABLE' : 'could not be proven'
   const hint = failed?.failure?.hint
-  return `${title}: ${verdict} (${failed?.level}): ${failed?.failure?.message}\n${hint === undefined ? '' : `  ${hint}\n`}`
+  return `${title}: ${verdict} (${failed?.level}): ${whatIsWrong(outcome)}\n${hint === undefined ? '' : `  ${hint}\n`}`
 }

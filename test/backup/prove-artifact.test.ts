@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { verifyBackup } from '../../agent/backup/verify.ts'
-import type { CollectionFacts, MongodbFacts, Source } from '../../agent/sources/source.ts'
+import { isDamaged } from '../../agent/backup/proof.ts'
+import { type VerifyOptions, type VerifyOutcome, verifyBackup, whatIsWrong } from '../../agent/backup/verify.ts'
+import type { VerifyLevel } from '../../agent/backup/verify-level.ts'
+import type { BackupSummary } from '../../agent/core/events.ts'
+import type { CollectionFacts, MongodbFacts, RestorableSource, Source } from '../../agent/sources/source.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
-import { collect } from '../support/streams.ts'
+import { collect, errorOf } from '../support/streams.ts'
 import { fakeSource } from './fake-source.ts'
 import { never, run } from './nightly-run.ts'
 
@@ -39,20 +42,84 @@ describe('decoding an artifact', () => {
   })
 })
 
+describe('a verification', () => {
+  it('reads what has the wrong size all the same, to tell what is affected; what is missing is not read', async () => {
+    const { nas, backup } = await stored()
+    const [key = ''] = nas.keys.filter((one) => one.endsWith('.zst'))
+    const whole = nas.objects.get(key) ?? Buffer.alloc(0)
+    nas.objects.set(key, whole.subarray(0, -1))
+    const cut = await verify(nas, backup)
+    expect(cut.checks).toMatchObject([{ level: 'stored' }, { level: 'decode', failure: { code: 'damaged' } }])
+    expect(whatIsWrong(cut)).toMatch(/has \d+ bytes, its manifest says \d+; .*zstd/)
+    nas.objects.delete(key)
+    const missing = await verify(nas, backup)
+    expect(missing).toMatchObject({ ok: false, checks: [{ level: 'stored', failure: { code: 'not_found' } }] })
+    expect(isDamaged(missing)).toBe(true)
+  })
+
+  it('of a backup whose manifest is damaged says so; of one that was deleted meanwhile, that it is gone', async () => {
+    const { nas, backup } = await stored()
+    const [key = ''] = nas.keys.filter((one) => one.endsWith('.manifest.json'))
+    nas.objects.set(key, Buffer.from('{"format_version": 1'))
+    const outcome = await verify(nas, backup)
+    expect(outcome).toMatchObject({ ok: false, checks: [{ file: 'manifest', ok: false }] })
+    expect([isDamaged(outcome), whatIsWrong(outcome)]).toEqual([true, expect.stringContaining('it is not JSON')])
+    nas.objects.delete(key)
+    expect(await errorOf(verify(nas, backup))).toMatchObject({ code: 'not_found' })
+  })
+
+  it('that a server did not take all of says nothing against the backup', async () => {
+    const { nas, backup } = await stored()
+    const dropped: string[] = []
+    const problems = ['building index ttl of scratch_0.users: not supported']
+    const source: RestorableSource = {
+      ...fakeSource(),
+      look: () => Promise.reject(new Error('not asked')),
+      digest: () => Promise.reject(new Error('not asked')),
+      dropDatabases: async (names) => void dropped.push(...names),
+      async restore(body) {
+        await collect(body)
+        return { databases: [], collections: 0, documents: 0, bytes: 0, indexes: 0, problems, expiring: [] }
+      },
+    }
+    const outcome = await verify(nas, backup, 'restore', { source, prefix: 'scratch' })
+    expect(outcome.checks.at(-1)).toMatchObject({ level: 'restore', ok: false, failure: { code: 'unsupported' } })
+    expect([isDamaged(outcome), dropped]).toEqual([false, ['scratch_0']])
+    expect(whatIsWrong(outcome)).toContain('building index ttl')
+  })
+})
+
 /** The check of a backup whose manifest names `USERS`, and whose archive is said to hold `found`. */
 async function decode(found: readonly CollectionFacts[]) {
+  const { nas, backup } = await stored()
+  return (await verify(nas, backup, 'decode', undefined, found)).checks.at(-1)
+}
+
+async function stored(): Promise<{ nas: MemoryLocation; backup: BackupSummary }> {
   const nas = new MemoryLocation('nas')
   const { outcome } = await run([nas], { sources: [sourceOf(USERS)] })
   expect(outcome.result).toBe('success')
+  const { backupId } = outcome
+  const startedAt = '2026-11-24T02:00:00Z'
+  return { nas, backup: { policy: 'nightly', backupId, location: 'nas', startedAt, complete: true } }
+}
+
+function verify(
+  nas: MemoryLocation,
+  backup: BackupSummary,
+  level: VerifyLevel = 'decode',
+  scratch?: VerifyOptions['scratch'],
+  found: readonly CollectionFacts[] = [USERS],
+): Promise<VerifyOutcome> {
   const inspect: Source['inspect'] = async (body) => {
     await collect(body)
     return { source: 'mongodb', collections: found }
   }
-  const { backupId } = outcome
-  const backup = { policy: 'nightly', backupId, location: 'nas', startedAt: '2026-11-24T02:00:00Z', complete: true }
   const sources = [{ name: 'mongodb' as const, inspect }]
-  const { checks } = await verifyBackup(nas, backup, { clusterName: 'prod', level: 'decode', sources, signal: never() })
-  return checks.at(-1)
+  return verifyBackup(nas, backup, {
+    ...{ clusterName: 'prod', level, sources, signal: never() },
+    ...(scratch ? { scratch } : {}),
+  })
 }
 
 function sourceOf(...collections: CollectionFacts[]): Source {
