@@ -5,6 +5,8 @@ import type { CursorReply, DocumentVisitor } from './cursor-reply.ts'
 import { readCursorReply, visitDocuments } from './cursor-reply.ts'
 import { CLEANUP_MS, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
 import type { Pace } from './pace.ts'
+import type { WireConnection } from './wire/connection.ts'
+import type { Wire } from './wire/wire.ts'
 
 /** Bytes a batch should have: larger ones gain nothing and cost memory here and cache on the server. */
 const BATCH_BYTES = 2 * MIB
@@ -24,6 +26,7 @@ export interface RawBatch {
 }
 
 export interface RawFindOptions extends Reading {
+  readonly wire: Wire
   readonly pace: Pace
   readonly readConcern?: Document
   /** Average size of the documents, where it is known: for the size of the first batch. */
@@ -33,15 +36,15 @@ export interface RawFindOptions extends Reading {
 }
 
 /**
- * All documents of a collection as the bytes the server stores, a batch at a time. The next batch is on its way while
- * one is being worked on. Written on `find` and `getMore` (MongoDB manual, "Database Commands") because the driver's
- * cursor looks into every document even when it is asked for raw ones, which costs four fifths of the time.
+ * All documents of a collection as the bytes the server stores, a batch at a time; a batch is valid until the next is
+ * asked for. The server prepares the next one meanwhile. Written on `find` and `getMore` (MongoDB manual, "Database
+ * Commands") because the driver's cursor looks into every document even when it is asked for raw ones.
  *
  * The cursor does not time out by itself, so that a location may be slow; it lives as long as its session, which is
  * refreshed while the run lives and ends half an hour after it (MongoDB manual, "Session Idle Timeout").
  */
 export async function* rawFind(db: Db, collection: string, options: RawFindOptions): AsyncGenerator<RawBatch> {
-  const { readConcern, documentBytes, rawData, pace, signal } = options
+  const { wire, readConcern, documentBytes, rawData, pace, signal } = options
   const find = {
     find: collection,
     batchSize: documentBytes ? Math.min(FIRST_BATCH_DOCUMENTS, batchSize(documentBytes, pace)) : FIRST_BATCH_DOCUMENTS,
@@ -50,25 +53,23 @@ export async function* rawFind(db: Db, collection: string, options: RawFindOptio
     ...(rawData && { rawData }),
     ...(readConcern && { readConcern }),
   }
-  let reply = await openCursor(db, find, options)
-  let id = reply.id
-  let next: Promise<CursorReply> | undefined
+  const connection = await wire.borrow(signal)
+  const asking = { connection, database: db.databaseName, ...options }
+  let id = 0n
   try {
+    let reply = await openCursor(asking, find)
+    id = reply.id
     while (id !== 0n) {
       await pace.spend(reply.bytes, signal)
-      next = command(db, getMore(collection, id, reply, pace), options)
-      // It is awaited below; if the consumer throws first, its outcome does not matter any more.
-      next.catch(() => undefined)
+      await send(asking, getMore(collection, id, reply, pace))
       if (reply.count > 0) yield batchOf(reply)
-      reply = await next
+      reply = await receive(asking)
       id = reply.id
     }
     if (reply.count > 0) yield batchOf(reply)
   } finally {
-    if (id !== 0n) {
-      await next?.catch(() => undefined)
-      await killCursor(db, collection, id, options)
-    }
+    wire.giveBack(connection)
+    if (id !== 0n) await killCursor(db, collection, id, options)
   }
 }
 
@@ -100,15 +101,31 @@ export async function probeSnapshot(db: Db, collection: string, reading: Reading
 /** `NotImplemented` (MongoDB manual, "Error Codes"): of a server that speaks the protocol and does not know the option. */
 const NOT_IMPLEMENTED = 238
 
+interface Asking extends Reading {
+  readonly connection: WireConnection
+  readonly database: string
+}
+
 /** What is not MongoDB itself may refuse a cursor without a time-out: then it has the one that it gives. */
-async function openCursor(db: Db, find: Document, reading: Reading): Promise<CursorReply> {
+async function openCursor(asking: Asking, find: Document): Promise<CursorReply> {
   try {
-    return await command(db, find, reading)
+    await send(asking, find)
+    return await receive(asking)
   } catch (thrown) {
     if (!(thrown instanceof MongoServerError) || thrown.code !== NOT_IMPLEMENTED) throw thrown
     const { noCursorTimeout: _, ...plain } = find
-    return await command(db, plain, reading)
+    await send(asking, plain)
+    return await receive(asking)
   }
+}
+
+async function send({ connection, database, session }: Asking, body: Document): Promise<void> {
+  await connection.send({ database, command: { ...body, comment: COMMENT }, session })
+}
+
+async function receive({ connection, signal }: Asking): Promise<CursorReply> {
+  const reply = await connection.receive(signal)
+  return readCursorReply(reply['cursor'])
 }
 
 async function command(db: Db, body: Document, { session, signal }: Reading): Promise<CursorReply> {

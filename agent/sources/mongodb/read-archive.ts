@@ -8,6 +8,7 @@ import type { Pace } from './pace.ts'
 import { readCollection } from './read-collection.ts'
 import type { ReadPoint } from './snapshot.ts'
 import type { WindowForesight } from './window-foresight.ts'
+import { Wire } from './wire/wire.ts'
 
 /** Collections read side by side: one is worked on while the server prepares the next batch of the other. */
 const PARALLEL_COLLECTIONS = 2
@@ -30,6 +31,10 @@ export interface ArchiveSource {
   readonly onNote: (note: string) => void
 }
 
+export interface WiredSource extends ArchiveSource {
+  readonly wire: Wire
+}
+
 /** The archive of the given collections as a stream. When the reader of the stream leaves, the cursors are closed. */
 export async function* readArchive(source: ArchiveSource): AsyncGenerator<Uint8Array> {
   const writer = new ArchiveWriter()
@@ -44,7 +49,8 @@ export async function* readArchive(source: ArchiveSource): AsyncGenerator<Uint8A
   // Ends what is on its way when one collection fails or nobody wants the rest.
   const over = new AbortController()
   const signal = AbortSignal.any([source.reading.signal, over.signal])
-  const inside = { ...source, reading: { ...source.reading, signal } }
+  using wire = new Wire(source.client)
+  const inside = { ...source, wire, reading: { ...source.reading, signal } }
   const reading = readAll(inside, writer, over).then(
     () => writer.finish(),
     (thrown) => writer.fail(thrown),
@@ -57,7 +63,7 @@ export async function* readArchive(source: ArchiveSource): AsyncGenerator<Uint8A
   }
 }
 
-async function readAll(source: ArchiveSource, writer: ArchiveWriter, over: AbortController): Promise<void> {
+async function readAll(source: WiredSource, writer: ArchiveWriter, over: AbortController): Promise<void> {
   source.foresight?.check(0)
   const waiting = [...source.collections]
   const meter = new Meter(source)

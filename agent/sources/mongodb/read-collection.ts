@@ -6,17 +6,17 @@ import { isCollectionGone, readingFailure } from './classify.ts'
 import type { CollectionInfo } from './inventory.ts'
 import { COMMENT, type Reading } from './operation.ts'
 import { rawFind } from './raw-cursor.ts'
-import type { ArchiveSource } from './read-archive.ts'
+import type { ArchiveSource, WiredSource } from './read-archive.ts'
 import type { ReadPoint } from './snapshot.ts'
 
 /** Reads one collection to its end into the archive, counting and digesting on the way. */
 export async function readCollection(
-  source: ArchiveSource,
+  source: WiredSource,
   info: CollectionInfo,
   writer: ArchiveWriter,
   onBatch: (bytes: number, documents: number) => void,
 ): Promise<void> {
-  const { client, reading, readPoint, pace, clock, onCollection, onNote } = source
+  const { client, wire, reading, readPoint, pace, clock, onCollection, onNote } = source
   const { database, collection, type } = info
   const stored = dataCollection(collection, type)
   const crc = new Crc64()
@@ -33,7 +33,7 @@ export async function readCollection(
   if (type !== 'view') {
     const readConcern = readConcernFor(readPoint, info)
     const found = rawFind(client.db(database), info.rawData ? collection : stored, {
-      ...{ ...reading, pace },
+      ...{ ...reading, wire, pace },
       ...(readConcern ? { readConcern } : {}),
       ...(info.documentBytes === undefined ? {} : { documentBytes: info.documentBytes }),
       ...(info.rawData ? { rawData: true } : {}),

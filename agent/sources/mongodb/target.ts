@@ -11,6 +11,7 @@ import { Pace } from './pace.ts'
 import { rawFind } from './raw-cursor.ts'
 import { openSession } from './reading-session.ts'
 import { missingRights } from './rights.ts'
+import { Wire } from './wire/wire.ts'
 
 /** Collections digested side by side. */
 const PARALLEL_DIGESTS = 3
@@ -81,6 +82,7 @@ export async function digestTarget(
   const { client } = connection
   await using kept = openSession(client, clock)
   const reading = { session: kept.session, signal }
+  using wire = new Wire(client)
   const pace = new Pace(undefined, clock)
   const waiting = [...places]
   const facts: PlaceFacts[] = []
@@ -88,7 +90,7 @@ export async function digestTarget(
   const worker = async (): Promise<void> => {
     for (let place = waiting.shift(); place; place = waiting.shift()) {
       facts.push(
-        await digestPlace(client, place, { ...reading, pace }, (bytes, documents) => {
+        await digestPlace(client, place, { ...reading, wire, pace }, (bytes, documents) => {
           counted.bytes += bytes
           counted.documents += documents
           onProgress?.({ ...counted })
@@ -103,7 +105,7 @@ export async function digestTarget(
 async function digestPlace(
   client: MongoClient,
   place: Place,
-  { pace, ...reading }: Reading & { readonly pace: Pace },
+  { wire, pace, ...reading }: Reading & { readonly wire: Wire; readonly pace: Pace },
   onBatch: (bytes: number, documents: number) => void,
 ): Promise<PlaceFacts> {
   const { database, collection, type } = place
@@ -118,7 +120,7 @@ async function digestPlace(
     }
     const readConcern = { level: 'majority' }
     for await (const batch of rawFind(db, dataCollection(collection, type), {
-      ...{ ...reading, pace, readConcern },
+      ...{ ...reading, wire, pace, readConcern },
     })) {
       batch.visit((bytes, start, end) => digest.update(bytes.subarray(start, end)))
       documents += batch.count

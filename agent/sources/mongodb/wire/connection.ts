@@ -1,0 +1,140 @@
+import type { Socket } from 'node:net'
+import { BSON, type ClientSession, type Document, MongoNetworkError, MongoNetworkTimeoutError, MongoServerError } from 'mongodb'
+// Internals of the driver, pinned by its exact version and guarded by tests.
+import type { Connection, ConnectionOptions, Request } from 'mongodb/lib/cmap/connect.js'
+import { makeConnection, performInitialHandshake } from 'mongodb/lib/cmap/connect.js'
+import { throwIfAborted } from '../../../core/errors.ts'
+import { MessageBuffer } from './message-buffer.ts'
+import { bodyOf } from './message.ts'
+import { openSocket, type WireSocket } from './socket.ts'
+
+export interface WireCommand {
+  readonly database: string
+  readonly command: Document
+  readonly session: ClientSession
+}
+
+/**
+ * One authenticated connection on which commands are made one at a time and replies are taken as bytes. The driver
+ * opens it, says hello, authenticates and writes the requests; only the replies are read here, because the driver makes new
+ * memory for every piece of every reply and copies each three times.
+ */
+export class WireConnection {
+  readonly #connection: Connection
+  readonly #socket: Socket
+  readonly #silenceMs: number
+  readonly #directConnection: boolean
+  readonly #message = new MessageBuffer()
+  #asked: Request | undefined
+  #failure: unknown
+  #settle: { readonly resolve: () => void; readonly reject: (thrown: unknown) => void } | undefined
+
+  private constructor(connection: Connection, { socket, takeOver }: WireSocket, options: ConnectionOptions) {
+    this.#connection = connection
+    this.#socket = socket
+    this.#silenceMs = options.socketTimeoutMS ?? 0
+    this.#directConnection = options['directConnection'] === true
+    socket.unpipe(connection.messageStream)
+    takeOver((bytes) => this.#accept(bytes))
+    socket.on('error', (cause) => this.#fail(new MongoNetworkError(cause.message, { cause })))
+    socket.on('close', () => this.#fail(new MongoNetworkError(`${connection.address} closed the connection`)))
+    socket.on('timeout', () => {
+      if (!this.#settle) return
+      this.#fail(new MongoNetworkTimeoutError(`${connection.address} said nothing for ${this.#silenceMs} ms`))
+    })
+  }
+
+  static async open(options: ConnectionOptions, signal: AbortSignal): Promise<WireConnection> {
+    const wire = await openSocket(options, signal)
+    const connection = makeConnection(options, wire.socket)
+    const onAbort = (): void => connection.destroy()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await performInitialHandshake(connection, options)
+      return new WireConnection(connection, wire, options)
+    } catch (thrown) {
+      connection.destroy()
+      throwIfAborted(signal, 'connecting to MongoDB')
+      throw thrown
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Whether another command can be made. */
+  get usable(): boolean {
+    return this.#failure === undefined && this.#asked === undefined
+  }
+
+  /** Sends a command; its reply is taken by `receive`. */
+  async send({ database, command, session }: WireCommand): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#asked) throw new Error('a command is sent while the reply to another is outstanding')
+    const request = this.#connection.prepareCommand(database, command, {
+      session,
+      directConnection: this.#directConnection,
+    })
+    this.#asked = request
+    await this.#connection.writeCommand(request, { agreedCompressor: 'none' })
+  }
+
+  /**
+   * The reply, nested documents left as bytes that are valid until the next `receive`. An abort closes the connection.
+   *
+   * @throws MongoServerError where the server refuses, MongoNetworkError where it is gone or silent for too long
+   */
+  async receive(signal: AbortSignal): Promise<Document> {
+    const request = this.#asked
+    if (!request) throw new Error('a reply is awaited that was not asked for')
+    const bytes = bodyOf(await this.#nextMessage(signal), request.requestId)
+    this.#asked = undefined
+    const reply = BSON.deserialize(bytes, { raw: true })
+    if (Number(reply['ok']) !== 1) throw new MongoServerError(BSON.deserialize(bytes))
+    return reply
+  }
+
+  close(): void {
+    this.#fail(new MongoNetworkError('the connection was closed'))
+  }
+
+  async #nextMessage(signal: AbortSignal): Promise<Buffer> {
+    const onAbort = (): void => this.#fail(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      if (signal.aborted) onAbort()
+      if (this.#failure !== undefined) throw this.#failure
+      this.#message.next()
+      if (!this.#message.complete) {
+        const { promise, resolve, reject } = Promise.withResolvers<void>()
+        this.#settle = { resolve, reject }
+        this.#socket.setTimeout(this.#silenceMs)
+        this.#socket.resume()
+        await promise
+      }
+      return this.#message.bytes
+    } finally {
+      this.#settle = undefined
+      this.#socket.setTimeout(0)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Between replies nothing is read: what waits in the socket is the next one, which has no room yet. */
+  #accept(bytes: Buffer): boolean {
+    try {
+      this.#message.append(bytes)
+    } catch (thrown) {
+      this.#fail(thrown)
+    }
+    if (!this.#message.complete) return true
+    this.#settle?.resolve()
+    return false
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = thrown
+    this.#connection.destroy()
+    this.#settle?.reject(thrown)
+  }
+}
