@@ -21,12 +21,3 @@ export function errorOf(promise: Promise<unknown>): Promise<unknown> {
     (thrown: unknown) => thrown,
   )
 }
-
-/** Documents as the writer of an archive wants to be told of them. */
-export function visited(documents: readonly Uint8Array[]) {
-  return {
-    visit(visitor: (bytes: Uint8Array, start: number, end: number) => void): void {
-      for (const document of documents) visitor(document, 0, document.length)
-    },
-  }
-}

@@ -1,5 +1,6 @@
 import { Timestamp } from 'mongodb'
 import { Failure } from '../../core/errors.ts'
+import { type Gathered, gather } from './archive/document-memory.ts'
 
 /** The `cursor` document of a `find` or `getMore` reply, its documents not looked into. */
 export interface CursorReply {
@@ -7,9 +8,6 @@ export interface CursorReply {
   readonly id: bigint
   /** `database.collection`. */
   readonly namespace: string
-  readonly count: number
-  /** Sum of the documents' sizes. */
-  readonly bytes: number
   readonly atClusterTime?: Timestamp
   /** The BSON array of documents. */
   readonly batch: Buffer
@@ -17,7 +15,7 @@ export interface CursorReply {
 
 const TYPE = { string: 0x02, document: 0x03, array: 0x04, boolean: 0x08, timestamp: 0x11, int64: 0x12 } as const
 
-/** Reads the few fields a cursor has (BSON specification 1.1) and counts the batch without decoding documents. */
+/** Reads the few fields a cursor has (BSON specification 1.1). */
 export function readCursorReply(cursor: unknown): CursorReply {
   if (!(cursor instanceof Uint8Array)) throw malformed('it has no cursor')
   const bytes = Buffer.from(cursor.buffer, cursor.byteOffset, cursor.byteLength)
@@ -41,39 +39,27 @@ export function readCursorReply(cursor: unknown): CursorReply {
     at = end
   }
   if (id === undefined || batch === undefined) throw malformed('its cursor has no id or no batch')
-  return { id, namespace, batch, ...measureBatch(batch), ...(atClusterTime ? { atClusterTime } : {}) }
+  return { id, namespace, batch, ...(atClusterTime ? { atClusterTime } : {}) }
 }
 
-/** Told where each document lies in `bytes`. */
-export type DocumentVisitor = (bytes: Uint8Array, start: number, end: number) => void
-
-/** Visits the documents of a batch in their order. No generator and no views: with small documents those cost more than the reading. */
-export function visitDocuments({ batch }: CursorReply, visit: DocumentVisitor): void {
+/** Copies of the documents of a list. */
+export function listed({ batch }: CursorReply): Buffer[] {
+  const documents: Buffer[] = []
   for (let at = 4; at < batch.length - 1; ) {
-    let start = at + 1
-    while (batch[start] !== 0) start += 1
-    start += 1
-    at = start + batch.readInt32LE(start)
-    visit(batch, start, at)
-  }
-}
-
-function measureBatch(batch: Buffer): { count: number; bytes: number } {
-  let count = 0
-  let bytes = 0
-  for (let at = 4; at < batch.length - 1; ) {
-    if (batch[at] !== TYPE.document) throw malformed('its batch holds something that is no document')
-    // The key of an array element is a number of at most a few digits; indexOf would cost a call into C++.
-    let start = at + 1
-    while (batch[start] !== 0) start += 1
-    start += 1
-    const length = batch.readInt32LE(start)
-    if (length < 5 || start + length > batch.length) throw malformed('a document of its batch is cut off')
-    count += 1
-    bytes += length
+    const start = batch.indexOf(0, at + 1) + 1
+    const length = batch[at] === TYPE.document ? batch.readInt32LE(start) : 0
+    if (length < 5 || start + length > batch.length) throw malformed('its list holds something that is no whole document')
     at = start + length
+    documents.push(Buffer.from(batch.subarray(start, at)))
   }
-  return { count, bytes }
+  return documents
+}
+
+/** The documents of the batch as an archive holds them. The batch is overwritten where it lies. */
+export function gathered({ batch }: CursorReply): Gathered {
+  const found = gather(batch)
+  if (!found) throw malformed('its batch holds something that is no whole document')
+  return found
 }
 
 function valueLength(type: number | undefined, bytes: Buffer, at: number): number {

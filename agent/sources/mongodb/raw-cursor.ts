@@ -1,8 +1,9 @@
 import type { Db, Document, Timestamp } from 'mongodb'
 import { Long, MongoServerError } from 'mongodb'
 import { HOUR_MS, MIB } from '../../core/units.ts'
-import type { CursorReply, DocumentVisitor } from './cursor-reply.ts'
-import { readCursorReply, visitDocuments } from './cursor-reply.ts'
+import type { Gathered } from './archive/document-memory.ts'
+import type { CursorReply } from './cursor-reply.ts'
+import { gathered, listed, readCursorReply } from './cursor-reply.ts'
 import { CLEANUP_MS, COMMENT, QUESTION_MS, type Reading } from './operation.ts'
 import type { Pace } from './pace.ts'
 import type { WireConnection } from './wire/connection.ts'
@@ -17,13 +18,6 @@ const LARGEST_BATCH_DOCUMENTS = 100_000
  * for what everybody has forgotten. A batch that does not come at all ends with the connection.
  */
 const CURSOR_WORK_MS = 6 * HOUR_MS
-
-export interface RawBatch {
-  /** Visits the stored bytes of each document, where they lie in the reply. */
-  visit(visitor: DocumentVisitor): void
-  readonly count: number
-  readonly bytes: number
-}
 
 export interface RawFindOptions extends Reading {
   readonly wire: Wire
@@ -43,7 +37,7 @@ export interface RawFindOptions extends Reading {
  * The cursor does not time out by itself, so that a location may be slow; it lives as long as its session, which is
  * refreshed while the run lives and ends half an hour after it (MongoDB manual, "Session Idle Timeout").
  */
-export async function* rawFind(db: Db, collection: string, options: RawFindOptions): AsyncGenerator<RawBatch> {
+export async function* rawFind(db: Db, collection: string, options: RawFindOptions): AsyncGenerator<Gathered> {
   const { wire, readConcern, documentBytes, rawData, pace, signal } = options
   const find = {
     find: collection,
@@ -58,15 +52,17 @@ export async function* rawFind(db: Db, collection: string, options: RawFindOptio
   let id = 0n
   try {
     let reply = await openCursor(asking, find)
-    id = reply.id
-    while (id !== 0n) {
-      await pace.spend(reply.bytes, signal)
-      await send(asking, getMore(collection, id, reply, pace))
-      if (reply.count > 0) yield batchOf(reply)
-      reply = await receive(asking)
+    for (;;) {
       id = reply.id
+      const batch = gathered(reply)
+      if (id !== 0n) {
+        await pace.spend(batch.run.length, signal)
+        await send(asking, getMore(collection, id, batch, pace))
+      }
+      if (batch.count > 0) yield batch
+      if (id === 0n) return
+      reply = await receive(asking)
     }
-    if (reply.count > 0) yield batchOf(reply)
   } finally {
     wire.giveBack(connection)
     if (id !== 0n) await killCursor(db, collection, id, options)
@@ -75,11 +71,11 @@ export async function* rawFind(db: Db, collection: string, options: RawFindOptio
 
 /** Everything that a command which answers with a cursor lists, as bytes: `listCollections`, `listIndexes`. */
 export async function rawList(db: Db, body: Document, reading: Reading): Promise<Buffer[]> {
-  const listed: Buffer[] = []
+  const found: Buffer[] = []
   const limited = { ...body, maxTimeMS: QUESTION_MS }
   for (let reply = await command(db, limited, reading); ; ) {
-    visitDocuments(reply, (bytes, start, end) => void listed.push(Buffer.from(bytes.subarray(start, end))))
-    if (reply.id === 0n) return listed
+    found.push(...listed(reply))
+    if (reply.id === 0n) return found
     // A list goes on under the name that the first reply gave it.
     const collection = reply.namespace.slice(db.databaseName.length + 1)
     reply = await command(db, { getMore: Long.fromBigInt(reply.id), collection }, reading)
@@ -133,8 +129,8 @@ async function command(db: Db, body: Document, { session, signal }: Reading): Pr
   return readCursorReply(reply['cursor'])
 }
 
-function getMore(collection: string, id: bigint, last: CursorReply, pace: Pace): Document {
-  const average = last.count === 0 ? 0 : last.bytes / last.count
+function getMore(collection: string, id: bigint, { run, count }: Gathered, pace: Pace): Document {
+  const average = count === 0 ? 0 : run.length / count
   const size = average === 0 ? FIRST_BATCH_DOCUMENTS : batchSize(average, pace)
   return { getMore: Long.fromBigInt(id), collection, batchSize: size }
 }
@@ -142,10 +138,6 @@ function getMore(collection: string, id: bigint, last: CursorReply, pace: Pace):
 function batchSize(documentBytes: number, pace: Pace): number {
   const wanted = Math.round(pace.batchBytes(BATCH_BYTES) / documentBytes)
   return Math.min(Math.max(wanted, 1), LARGEST_BATCH_DOCUMENTS)
-}
-
-function batchOf(reply: CursorReply): RawBatch {
-  return { visit: (visitor) => visitDocuments(reply, visitor), count: reply.count, bytes: reply.bytes }
 }
 
 async function killCursor(db: Db, collection: string, id: bigint, { session }: Reading): Promise<void> {

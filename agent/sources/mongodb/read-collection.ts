@@ -21,12 +21,6 @@ export async function readCollection(
   const stored = dataCollection(collection, type)
   const crc = new Crc64()
   const digest = new DocumentDigest()
-  const sink = {
-    update(run: Uint8Array): void {
-      crc.update(run)
-      digest.update(run)
-    },
-  }
   const from = clock.now()
   let documents = 0
   let bytes = 0
@@ -39,11 +33,13 @@ export async function readCollection(
       ...(info.rawData ? { rawData: true } : {}),
     })
     try {
-      for await (const batch of found) {
-        writer.segment(database, stored, batch, sink)
-        documents += batch.count
-        bytes += batch.bytes
-        onBatch(batch.bytes, batch.count)
+      for await (const { run, count } of found) {
+        crc.update(run)
+        digest.update(run)
+        writer.segment(database, stored, run)
+        documents += count
+        bytes += run.length
+        onBatch(run.length, count)
         await writer.room()
       }
     } catch (thrown) {

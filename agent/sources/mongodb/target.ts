@@ -119,12 +119,12 @@ async function digestPlace(
       return { ...place, documents: 0, digest: found.length === 1 ? digest.digest() : 'absent' }
     }
     const readConcern = { level: 'majority' }
-    for await (const batch of rawFind(db, dataCollection(collection, type), {
+    for await (const { run, count } of rawFind(db, dataCollection(collection, type), {
       ...{ ...reading, wire, pace, readConcern },
     })) {
-      batch.visit((bytes, start, end) => digest.update(bytes.subarray(start, end)))
-      documents += batch.count
-      onBatch(batch.bytes, batch.count)
+      digest.update(run)
+      documents += count
+      onBatch(run.length, count)
     }
   } catch (thrown) {
     throw mongodbFailure(thrown, `reading ${database}.${collection} of the target`)

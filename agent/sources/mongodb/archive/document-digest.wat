@@ -1,11 +1,11 @@
 ;; The sum of the SipHash-1-3-128 of every document of a run (Aumasson and Bernstein, "SipHash", and its 128-bit form).
 ;; The run may be cut anywhere: what is known of a document that goes on in the next run is kept in the state.
-;; Memory: the state from 0 to 64, the data from 1024 on, with eight bytes of room behind it.
+;; Memory: the state of 64 bytes at $state, the data anywhere, with eight bytes of room behind it.
 ;;   0 v0, 8 v1, 16 v2, 24 v3   of the document that is being read
 ;;   32 low and 40 high half of the sum
 ;;   48 the bytes that do not fill a word yet, 56 bytes of the document seen, 60 its length or 0 while unknown
 (module
-  (memory (export "memory") 17)
+  (import "host" "memory" (memory 1))
   (func $rounds
     (param $v0 i64) (param $v1 i64) (param $v2 i64) (param $v3 i64) (param $count i32) (result i64 i64 i64 i64)
     (loop $round
@@ -22,18 +22,17 @@
       (br_if $round (local.get $count)))
     (local.get $v0) (local.get $v1) (local.get $v2) (local.get $v3))
 
-  (func (export "update") (param $bytes i32)
+  (func (export "digest") (param $state i32) (param $at i32) (param $bytes i32)
     (local $v0 i64) (local $v1 i64) (local $v2 i64) (local $v3 i64) (local $word i64) (local $half i64)
-    (local $at i32) (local $end i32) (local $stop i32) (local $seen i32) (local $length i32) (local $left i32)
-    (local.set $at (i32.const 1024))
-    (local.set $end (i32.add (i32.const 1024) (local.get $bytes)))
-    (local.set $v0 (i64.load (i32.const 0)))
-    (local.set $v1 (i64.load (i32.const 8)))
-    (local.set $v2 (i64.load (i32.const 16)))
-    (local.set $v3 (i64.load (i32.const 24)))
-    (local.set $word (i64.load (i32.const 48)))
-    (local.set $seen (i32.load (i32.const 56)))
-    (local.set $length (i32.load (i32.const 60)))
+    (local $end i32) (local $stop i32) (local $seen i32) (local $length i32) (local $left i32)
+    (local.set $end (i32.add (local.get $at) (local.get $bytes)))
+    (local.set $v0 (i64.load (local.get $state)))
+    (local.set $v1 (i64.load offset=8 (local.get $state)))
+    (local.set $v2 (i64.load offset=16 (local.get $state)))
+    (local.set $v3 (i64.load offset=24 (local.get $state)))
+    (local.set $word (i64.load offset=48 (local.get $state)))
+    (local.set $seen (i32.load offset=56 (local.get $state)))
+    (local.set $length (i32.load offset=60 (local.get $state)))
     (block $out_of_bytes
       (loop $document
         (br_if $out_of_bytes (i32.ge_u (local.get $at) (local.get $end)))
@@ -132,18 +131,18 @@
         (local.set $v2)
         (local.set $v1)
         (local.set $v0)
-        (i64.store (i32.const 32) (i64.add (i64.load (i32.const 32)) (local.get $half)))
-        (i64.store (i32.const 40)
+        (i64.store offset=32 (local.get $state) (i64.add (i64.load offset=32 (local.get $state)) (local.get $half)))
+        (i64.store offset=40 (local.get $state)
           (i64.add
-            (i64.add (i64.load (i32.const 40)) (i64.extend_i32_u (i64.lt_u (i64.load (i32.const 32)) (local.get $half))))
+            (i64.add (i64.load offset=40 (local.get $state)) (i64.extend_i32_u (i64.lt_u (i64.load offset=32 (local.get $state)) (local.get $half))))
             (i64.xor (i64.xor (local.get $v0) (local.get $v1)) (i64.xor (local.get $v2) (local.get $v3)))))
         (local.set $seen (i32.const 0))
         (local.set $length (i32.const 0))
         (br $document)))
-    (i64.store (i32.const 0) (local.get $v0))
-    (i64.store (i32.const 8) (local.get $v1))
-    (i64.store (i32.const 16) (local.get $v2))
-    (i64.store (i32.const 24) (local.get $v3))
-    (i64.store (i32.const 48) (local.get $word))
-    (i32.store (i32.const 56) (local.get $seen))
-    (i32.store (i32.const 60) (local.get $length))))
+    (i64.store (local.get $state) (local.get $v0))
+    (i64.store offset=8 (local.get $state) (local.get $v1))
+    (i64.store offset=16 (local.get $state) (local.get $v2))
+    (i64.store offset=24 (local.get $state) (local.get $v3))
+    (i64.store offset=48 (local.get $state) (local.get $word))
+    (i32.store offset=56 (local.get $state) (local.get $seen))
+    (i32.store offset=60 (local.get $state) (local.get $length))))

@@ -4,19 +4,8 @@ import { encodeHeader, encodeMetadata, encodeNamespace, MAGIC, TERMINATOR } from
 
 /** Also the size of a zstd frame: a full chunk becomes a frame without being copied once more. */
 const CHUNK_BYTES = 4 * MIB
-const SMALL_COPY = 64
 /** Full chunks that may wait to be taken. */
 const WAITING_CHUNKS = 1
-
-/** Something that is told of every run of document bytes as it lies in the archive. */
-export interface ByteSink {
-  update(bytes: Uint8Array): void
-}
-
-/** Documents that tell where each of them lies. */
-export interface VisitedDocuments {
-  visit(visitor: (bytes: Uint8Array, start: number, end: number) => void): void
-}
 
 /**
  * Writes an archive into large chunks. A segment is written in one go; between segments `room()` holds the writers
@@ -38,11 +27,10 @@ export class ArchiveWriter {
     this.#append(TERMINATOR)
   }
 
-  /** Writes one segment of whole BSON documents; `sink` sees their bytes in the same order. */
-  segment(database: string, collection: string, documents: VisitedDocuments, sink: ByteSink): void {
+  /** Writes one segment of whole BSON documents that lie one behind the other. */
+  segment(database: string, collection: string, documents: Uint8Array): void {
     this.#append(encodeNamespace(database, collection))
-    documents.visit((bytes, start, end) => this.#appendRange(bytes, start, end, sink))
-    this.#flushSink(sink)
+    this.#append(documents)
     this.#append(TERMINATOR)
   }
 
@@ -93,45 +81,19 @@ export class ArchiveWriter {
     }
   }
 
-  /** Start of the document bytes in the current chunk that the sink has not seen yet; -1 outside a segment. */
-  #unseen = -1
-
   #append(bytes: Uint8Array): void {
-    this.#appendRange(bytes, 0, bytes.length)
-  }
-
-  #appendRange(bytes: Uint8Array, from: number, to: number, sink?: ByteSink): void {
-    for (let start = from; start < to; ) {
-      if (sink && this.#unseen < 0) this.#unseen = this.#filled
-      const length = Math.min(to - start, CHUNK_BYTES - this.#filled)
-      this.#copy(bytes, start, length)
-      this.#filled += length
-      start += length
+    for (let start = 0; start < bytes.length; ) {
+      const part = bytes.subarray(start, start + CHUNK_BYTES - this.#filled)
+      this.#chunk.set(part, this.#filled)
+      this.#filled += part.length
+      start += part.length
       if (this.#filled === CHUNK_BYTES) {
-        if (sink) this.#flushSink(sink)
         this.#full.push(this.#chunk)
         this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
         this.#filled = 0
         this.#wakeReader()
       }
     }
-  }
-
-  /** A few bytes are copied faster here than by a call that needs a view of them first. */
-  #copy(bytes: Uint8Array, start: number, length: number): void {
-    if (length > SMALL_COPY) {
-      this.#chunk.set(bytes.subarray(start, start + length), this.#filled)
-      return
-    }
-    const chunk = this.#chunk
-    const filled = this.#filled
-    for (let at = 0; at < length; at += 1) chunk[filled + at] = bytes[start + at] ?? 0
-  }
-
-  /** Whole runs of documents at a time: a call per document would cost more than the checksum. */
-  #flushSink(sink: ByteSink): void {
-    if (this.#unseen >= 0) sink.update(this.#chunk.subarray(this.#unseen, this.#filled))
-    this.#unseen = -1
   }
 
   #wakeWriters(): void {

@@ -1,16 +1,17 @@
 import { Failure } from '../../../core/errors.ts'
-import { MIB } from '../../../core/units.ts'
+import { KIB, MIB } from '../../../core/units.ts'
+import { DocumentMemory } from '../archive/document-memory.ts'
 
-/** What a batch needs, with some room. It grows for a larger message and goes back to this. */
+/** What a batch needs, with some room. A server answers with 16 MiB and a little at most, however large documents are. */
 const USUAL_BYTES = 2.25 * MIB
-const GROWTH_BYTES = 256 * 1024
+const GROWTH_BYTES = 256 * KIB
 /** maxMessageSizeBytes (MongoDB manual, hello), and a little for what stands around a batch. */
 const LARGEST_MESSAGE = 48_000_000 + MIB
 const HEADER_BYTES = 16
 
 /** Gathers one message of the wire protocol after another in the same memory (MongoDB manual, "Wire Protocol"). */
 export class MessageBuffer {
-  #memory = Buffer.allocUnsafeSlow(USUAL_BYTES)
+  readonly #memory = new DocumentMemory(USUAL_BYTES)
   #filled = 0
   #length = Number.POSITIVE_INFINITY
   /** Bytes that came although the message was complete: of a stream that was stopped too late. */
@@ -23,14 +24,13 @@ export class MessageBuffer {
   /** The complete message; valid until `next`. */
   get bytes(): Buffer {
     if (!this.complete) throw new Error('a message is asked for that is not complete')
-    return this.#memory.subarray(0, this.#length)
+    return this.#memory.room.subarray(0, this.#length)
   }
 
   /** Makes room for the next message. */
   next(): void {
     this.#filled = 0
     this.#length = Number.POSITIVE_INFINITY
-    if (this.#memory.length > 2 * USUAL_BYTES) this.#memory = Buffer.allocUnsafeSlow(USUAL_BYTES)
     for (const bytes of this.#early.splice(0)) this.append(bytes)
   }
 
@@ -43,13 +43,13 @@ export class MessageBuffer {
     let start = 0
     if (this.#filled < HEADER_BYTES) {
       start = Math.min(HEADER_BYTES - this.#filled, bytes.length)
-      bytes.copy(this.#memory, this.#filled, 0, start)
+      bytes.copy(this.#memory.room, this.#filled, 0, start)
       this.#filled += start
       if (this.#filled < HEADER_BYTES) return
-      this.#begin(this.#memory.readInt32LE(0))
+      this.#begin(this.#memory.room.readInt32LE(0))
     }
     const end = Math.min(bytes.length, start + this.#length - this.#filled)
-    bytes.copy(this.#memory, this.#filled, start, end)
+    bytes.copy(this.#memory.room, this.#filled, start, end)
     this.#filled += end - start
     if (end < bytes.length) this.#early.push(Buffer.from(bytes.subarray(end)))
   }
@@ -62,9 +62,6 @@ export class MessageBuffer {
       })
     }
     this.#length = length
-    if (length <= this.#memory.length) return
-    const larger = Buffer.allocUnsafeSlow(length + GROWTH_BYTES)
-    this.#memory.copy(larger, 0, 0, HEADER_BYTES)
-    this.#memory = larger
+    if (length > this.#memory.room.length) this.#memory.reserve(length + GROWTH_BYTES)
   }
 }
