@@ -1,7 +1,10 @@
-import { promisify } from 'node:util'
-import { constants, zstdCompress } from 'node:zlib'
 import { MIB } from '../core/units.ts'
+import { BufferPool, recycle } from './buffer-pool.ts'
+import { FrameCompressor } from './frame-compressor.ts'
 import { mapOrdered } from './ordered.ts'
+
+/** Content of a frame. Half of it loses half a percent of the size, twice of it costs memory and gains nothing. */
+export const FRAME_BYTES = 2 * MIB
 
 export interface CompressOptions {
   /** Zstandard level, 1 to 19. */
@@ -12,31 +15,35 @@ export interface CompressOptions {
   readonly concurrency?: number
 }
 
-const compressFrame = promisify(zstdCompress)
-
 /**
  * Packs a stream as independent zstd frames, one after another: together one valid `.zst` (RFC 8878, section 3.1),
  * compressed on more than one core, and unpacked the same way. Each frame names its content size and carries a
- * checksum of its content.
+ * checksum of its content. Chunks that lie in the memory of a pool go back to it once they are packed.
  */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
-  { level, frameBytes = 4 * MIB, concurrency = 2 }: CompressOptions,
+  { level, frameBytes = FRAME_BYTES, concurrency = 2 }: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
-  const params = {
-    [constants.ZSTD_c_compressionLevel]: level,
-    [constants.ZSTD_c_checksumFlag]: 1,
-    [constants.ZSTD_c_contentSizeFlag]: 1,
+  const lanes = Array.from({ length: concurrency }, () => new FrameCompressor(level))
+  const idle = [...lanes]
+  const packed = mapOrdered(framesOf(source, frameBytes), concurrency, async (content) => {
+    const lane = idle.pop()
+    if (!lane) throw new Error('more frames are packed at a time than there are lanes')
+    const pieces = await lane.compress(content)
+    idle.push(lane)
+    recycle(content)
+    return pieces
+  })
+  try {
+    for await (const pieces of packed) yield* pieces
+  } finally {
+    for (const lane of lanes) lane.close()
   }
-  // One hop to the pool for every `chunkSize` of output: database content packs to a quarter or less.
-  const options = { params, chunkSize: Math.max(64 * 1024, frameBytes / 4) }
-  yield* mapOrdered(framesOf(source, frameBytes), concurrency, (frame) =>
-    compressFrame(frame, { ...options, pledgedSrcSize: frame.length }),
-  )
 }
 
 /** Cuts a stream into pieces of `size` bytes, the last one shorter; a chunk that has that size is handed on uncopied. */
 async function* framesOf(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  const pool = new BufferPool(size, 3)
   let frame: Buffer | undefined
   let filled = 0
   for await (const chunk of source) {
@@ -45,7 +52,7 @@ async function* framesOf(source: AsyncIterable<Uint8Array>, size: number): Async
       continue
     }
     for (let start = 0; start < chunk.length; ) {
-      frame ??= Buffer.allocUnsafeSlow(size)
+      frame ??= pool.take()
       const part = chunk.subarray(start, start + size - filled)
       frame.set(part, filled)
       filled += part.length
@@ -56,6 +63,7 @@ async function* framesOf(source: AsyncIterable<Uint8Array>, size: number): Async
         filled = 0
       }
     }
+    recycle(chunk)
   }
   if (frame && filled > 0) yield frame.subarray(0, filled)
 }

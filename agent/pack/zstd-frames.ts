@@ -13,7 +13,7 @@ const MAGIC = 0xfd2fb528
 const SKIPPABLE_MAGIC = 0x184d2a50
 const LONGEST_HEADER = 18
 const GATHERED_BYTES = MIB
-/** What one frame may hold, packed or not: memory is bounded by it. Frames of this program hold 4 MiB. */
+/** What one frame may hold, packed or not: memory is bounded by it. Frames of this program hold 2 MiB. */
 export const LARGEST_CONTENT = 64 * MIB
 const LARGEST_FRAME = LARGEST_CONTENT
 
@@ -133,7 +133,7 @@ function bounded(extent: Extent, offset: number): Extent {
 function tooLarge(offset: number): Failure {
   return new Failure(`zstd frame at byte ${offset}: larger than ${LARGEST_FRAME / MIB} MiB`, {
     code: 'unsupported',
-    hint: 'Artifacts of this program consist of frames of 4 MiB; unpack others with the zstd command line tool.',
+    hint: 'Artifacts of this program consist of frames of 2 MiB; unpack others with the zstd command line tool.',
   })
 }
 

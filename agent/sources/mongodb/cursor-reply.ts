@@ -48,7 +48,8 @@ export function listed({ batch }: CursorReply): Buffer[] {
   for (let at = 4; at < batch.length - 1; ) {
     const start = batch.indexOf(0, at + 1) + 1
     const length = batch[at] === TYPE.document ? batch.readInt32LE(start) : 0
-    if (length < 5 || start + length > batch.length) throw malformed('its list holds something that is no whole document')
+    if (length < 5 || start + length > batch.length)
+      throw malformed('its list holds something that is no whole document')
     at = start + length
     documents.push(Buffer.from(batch.subarray(start, at)))
   }

@@ -22,6 +22,15 @@ it('does not depend on how the bytes are cut, and agrees with bit by bit arithme
   )
 })
 
+it('agrees with bit by bit arithmetic where stripes are summed side by side, and around their ends', () => {
+  const bytes = Buffer.from(Array.from({ length: 3 * 3 * 2048 + 20 }, (_, at) => (at * 2654435761) >>> 13))
+  for (const length of [6143, 6144, 6145, 6152, 12_287, 12_288, 12_300, bytes.length]) {
+    const crc = new Crc64()
+    crc.update(bytes.subarray(0, length))
+    expect(crc.digest(), `${length} bytes`).toBe(slowly(bytes.subarray(0, length)))
+  }
+})
+
 function slowly(bytes: Uint8Array): bigint {
   let crc = 0xffffffffffffffffn
   for (const byte of bytes) {

@@ -1,16 +1,14 @@
 import { KIB, MIB } from '../../../core/units.ts'
+import { fillTables, STRIPE_BYTES, TABLES } from './crc64-tables.ts'
 import { CRC64_WASM_BASE64, DIGEST_WASM_BASE64, GATHER_WASM_BASE64 } from './wasm-code.ts'
 
 /** Where things lie in every memory: the tables of the checksum, the state of a digest, and then room for documents. */
-const TABLE_BYTES = 16 * KIB
-const STATE_AT = TABLE_BYTES
+const STATE_AT = 32 * KIB
 export const STATE_BYTES = 64
-const ROOM_AT = TABLE_BYTES + KIB
+const ROOM_AT = 33 * KIB
 /** The digest reads whole words and so up to this much behind the last document. */
 const BEHIND_BYTES = 8
 const PAGE_BYTES = 64 * KIB
-/** CRC-64/ECMA, reflected. */
-const POLYNOMIAL = 0xc96c5795d7870f42n
 
 // The type library of WebAssembly comes with that of browsers, which nothing here should see.
 declare const WebAssembly: {
@@ -37,7 +35,6 @@ export interface Gathered {
 const modules = [CRC64_WASM_BASE64, DIGEST_WASM_BASE64, GATHER_WASM_BASE64].map(
   (code) => new WebAssembly.Module(Buffer.from(code, 'base64')),
 )
-const tables = crcTables()
 const memoryOf = new WeakMap<ArrayBufferLike, DocumentMemory>()
 
 /**
@@ -55,7 +52,9 @@ export class DocumentMemory {
     this.#memory = new WebAssembly.Memory({ initial: pagesFor(bytes) })
     const imports = { host: { memory: this.#memory } }
     this.#engines = Object.assign({}, ...modules.map((code) => new WebAssembly.Instance(code, imports).exports))
-    new BigUint64Array(this.#memory.buffer, 0, tables.length).set(tables)
+    fillTables(new BigUint64Array(this.#memory.buffer, 0, TABLES), (crc) =>
+      this.#engines.crc64(crc, ROOM_AT, STRIPE_BYTES),
+    )
     this.#room = this.#viewed()
   }
 
@@ -128,19 +127,4 @@ export function gather(array: Buffer): Gathered | undefined {
 
 function pagesFor(bytes: number): number {
   return Math.ceil((ROOM_AT + bytes + BEHIND_BYTES) / PAGE_BYTES)
-}
-
-/** For eight bytes at a step ("slicing by 8"): table n holds the checksums of bytes that n zeros follow. */
-function crcTables(): BigUint64Array {
-  const filled = new BigUint64Array(TABLE_BYTES / 8)
-  for (let byte = 0; byte < 256; byte += 1) {
-    let crc = BigInt(byte)
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1n ? (crc >> 1n) ^ POLYNOMIAL : crc >> 1n
-    filled[byte] = crc
-  }
-  for (let at = 256; at < filled.length; at += 1) {
-    const before = filled[at - 256] ?? 0n
-    filled[at] = (filled[Number(before & 0xffn)] ?? 0n) ^ (before >> 8n)
-  }
-  return filled
 }

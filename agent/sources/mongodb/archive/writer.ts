@@ -1,18 +1,22 @@
-import { MIB } from '../../../core/units.ts'
+import { BufferPool } from '../../../pack/buffer-pool.ts'
+import { FRAME_BYTES } from '../../../pack/compress.ts'
 import type { ArchiveHeader, ArchiveMetadata } from './format.ts'
 import { encodeHeader, encodeMetadata, encodeNamespace, MAGIC, TERMINATOR } from './format.ts'
 
-/** Also the size of a zstd frame: a full chunk becomes a frame without being copied once more. */
-const CHUNK_BYTES = 4 * MIB
+/** A full chunk becomes a frame without being copied once more. */
+const CHUNK_BYTES = FRAME_BYTES
+/** Those that wait, those that are packed, and the one that is filled. */
+const POOLED_CHUNKS = 6
 /** Full chunks that may wait to be taken. */
-const WAITING_CHUNKS = 1
+const WAITING_CHUNKS = 2
 
 /**
- * Writes an archive into large chunks. A segment is written in one go; between segments `room()` holds the writers
+ * Writes an archive into large chunks, whose memory may be recycled. A segment is written in one go; between segments `room()` holds the writers
  * back until the reader of `chunks()` has caught up.
  */
 export class ArchiveWriter {
-  #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  readonly #pool = new BufferPool(CHUNK_BYTES, POOLED_CHUNKS)
+  #chunk = this.#pool.take()
   #filled = 0
   readonly #full: Uint8Array[] = []
   #state: 'open' | 'finished' | 'failed' | 'abandoned' = 'open'
@@ -89,7 +93,7 @@ export class ArchiveWriter {
       start += part.length
       if (this.#filled === CHUNK_BYTES) {
         this.#full.push(this.#chunk)
-        this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+        this.#chunk = this.#pool.take()
         this.#filled = 0
         this.#wakeReader()
       }

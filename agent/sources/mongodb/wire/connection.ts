@@ -1,11 +1,18 @@
 import type { Socket } from 'node:net'
-import { BSON, type ClientSession, type Document, MongoNetworkError, MongoNetworkTimeoutError, MongoServerError } from 'mongodb'
+import {
+  BSON,
+  type ClientSession,
+  type Document,
+  MongoNetworkError,
+  MongoNetworkTimeoutError,
+  MongoServerError,
+} from 'mongodb'
 // Internals of the driver, pinned by its exact version and guarded by tests.
 import type { Connection, ConnectionOptions, Request } from 'mongodb/lib/cmap/connect.js'
 import { makeConnection, performInitialHandshake } from 'mongodb/lib/cmap/connect.js'
 import { throwIfAborted } from '../../../core/errors.ts'
-import { MessageBuffer } from './message-buffer.ts'
 import { bodyOf } from './message.ts'
+import { MessageBuffer } from './message-buffer.ts'
 import { openSocket, type WireSocket } from './socket.ts'
 
 export interface WireCommand {
