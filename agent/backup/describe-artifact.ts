@@ -4,7 +4,7 @@ import type { ManifestArtifact } from './manifest-artifact.ts'
 
 export interface PackedFacts {
   readonly file: string
-  readonly before: Measured
+  readonly before: Pick<Measured, 'bytes'>
   readonly after: Measured
   readonly encryption?: ManifestArtifact['encryption']
 }
@@ -19,7 +19,6 @@ export function describeArtifact(
     compression: 'zstd' as const,
     ...(encryption ? { encryption } : {}),
     bytes: before.bytes,
-    sha256: before.sha256,
     stored_bytes: after.bytes,
     stored_sha256: after.sha256,
   }

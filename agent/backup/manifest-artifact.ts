@@ -24,7 +24,9 @@ const packed = {
     .optional()
     .describe('Absent where the artifact is stored in clear'),
   bytes: Size.describe('Before packing'),
-  sha256: Sha256.describe('Before packing'),
+  sha256: Sha256.optional().describe(
+    'Before packing; not written any more, because the content is described by its own sums',
+  ),
   stored_bytes: Size.describe('As stored'),
   stored_sha256: Sha256.describe('As stored'),
 }

@@ -1,6 +1,6 @@
 import { Failure, toFailure } from '../core/errors.ts'
 import { MIB } from '../core/units.ts'
-import { Measure } from '../pack/measure.ts'
+import { ByteCount, Measure } from '../pack/measure.ts'
 import type { SourceArtifact } from '../sources/source.ts'
 import { describeArtifact } from './describe-artifact.ts'
 import { fanOut } from './fan-out.ts'
@@ -23,7 +23,8 @@ export async function storeArtifact(
 ): Promise<ManifestArtifact> {
   const { ending, encryption, pack } = packingOf(policy)
   const file = `${artifact.name}${ending}`
-  const raw = new Measure()
+  // Not hashed: checksums and digests of its content are in its facts, and the packed bytes are.
+  const raw = new ByteCount()
   const packed = new Measure()
   const source = guarded(raw.through(artifact.body))
   const packedStream = packed.through(pack(source.stream))

@@ -1,10 +1,6 @@
-import { MIB } from '../core/units.ts'
-import { BufferPool, recycle } from './buffer-pool.ts'
+import { BufferPool, CHUNK_BYTES, recycle } from '../core/buffer-pool.ts'
 import { FrameCompressor } from './frame-compressor.ts'
 import { mapOrdered } from './ordered.ts'
-
-/** Content of a frame. Half of it loses half a percent of the size, twice of it costs memory and gains nothing. */
-export const FRAME_BYTES = 2 * MIB
 
 export interface CompressOptions {
   /** Zstandard level, 1 to 19. */
@@ -22,7 +18,7 @@ export interface CompressOptions {
  */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
-  { level, frameBytes = FRAME_BYTES, concurrency = 2 }: CompressOptions,
+  { level, frameBytes = CHUNK_BYTES, concurrency = 2 }: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
   const lanes = Array.from({ length: concurrency }, () => new FrameCompressor(level))
   const idle = [...lanes]

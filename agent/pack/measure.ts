@@ -28,6 +28,26 @@ export class Measure {
   }
 }
 
+/** Passes a stream on unchanged and knows its size once it has ended. */
+export class ByteCount {
+  #bytes = 0
+  #ended = false
+
+  async *through(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.#bytes += chunk.length
+      yield chunk
+    }
+    this.#ended = true
+  }
+
+  /** Throws while the stream has not ended. */
+  result(): { readonly bytes: number } {
+    if (!this.#ended) throw new Error('counted before the stream had ended')
+    return { bytes: this.#bytes }
+  }
+}
+
 /** Reads a stream to its end and keeps nothing but its measure. */
 export async function measure(source: AsyncIterable<Uint8Array>): Promise<Measured> {
   const gauge = new Measure()

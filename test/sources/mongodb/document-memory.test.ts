@@ -26,11 +26,11 @@ describe('a memory for documents', () => {
   it('refuses an array with something else than whole documents in it', () => {
     const whole = arrayOf([sized(20, 1), sized(300, 2)])
     const cases: Record<string, (array: Buffer) => void> = {
-      'another type': (array) => void (array[4] = 0x10),
+      'another type': (array) => void array.writeUInt8(0x10, 4),
       'a length below the smallest': (array) => void array.writeInt32LE(4, 7),
       'a length beyond the end': (array) => void array.writeInt32LE(array.length, 7),
       'a length below zero': (array) => void array.writeInt32LE(-5, 7),
-      'no end of a document': (array) => void (array[7 + array.readInt32LE(7) - 1] = 1),
+      'no end of a document': (array) => void array.writeUInt8(1, 7 + array.readInt32LE(7) - 1),
       'a key without end': (array) => void array.fill(0x31, 5, array.length - 1),
     }
     for (const [name, damage] of Object.entries(cases)) {

@@ -1,10 +1,7 @@
-import { BufferPool } from '../../../pack/buffer-pool.ts'
-import { FRAME_BYTES } from '../../../pack/compress.ts'
+import { BufferPool, CHUNK_BYTES } from '../../../core/buffer-pool.ts'
 import type { ArchiveHeader, ArchiveMetadata } from './format.ts'
 import { encodeHeader, encodeMetadata, encodeNamespace, MAGIC, TERMINATOR } from './format.ts'
 
-/** A full chunk becomes a frame without being copied once more. */
-const CHUNK_BYTES = FRAME_BYTES
 /** Those that wait, those that are packed, and the one that is filled. */
 const POOLED_CHUNKS = 6
 /** Full chunks that may wait to be taken. */

@@ -37,7 +37,9 @@ export async function openSocket(options: ConnectionOptions, signal: AbortSignal
   let receiver: Receiver | undefined
   const callback = (length: number): boolean => {
     const bytes = buffer.subarray(0, length)
-    return receiver ? receiver(bytes) : (socket.push(Buffer.from(bytes)), true)
+    if (receiver) return receiver(bytes)
+    socket.push(Buffer.from(bytes))
+    return true
   }
   const onread: OnReadOpts = { buffer, callback }
   const tcp = {

@@ -1,3 +1,11 @@
+import { MIB } from './units.ts'
+
+/**
+ * What content is cut into on its way: a chunk of this size becomes a zstd frame without being copied once more. Half of it
+ * packs half a percent worse, twice of it costs memory and gains nothing.
+ */
+export const CHUNK_BYTES = 2 * MIB
+
 /** Pool by the memory it gave out. */
 const poolOf = new WeakMap<ArrayBufferLike, BufferPool>()
 
