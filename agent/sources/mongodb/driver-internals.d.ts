@@ -15,7 +15,6 @@ declare module 'mongodb/lib/cmap/connect.js' {
   export interface ConnectionOptions {
     readonly hostAddress: { readonly host?: string; readonly port?: number; readonly socketPath?: string }
     readonly tls?: boolean
-    readonly proxyHost?: string
     readonly connectTimeoutMS?: number
     readonly socketTimeoutMS?: number
     readonly keepAliveInitialDelay?: number
@@ -39,8 +38,6 @@ declare module 'mongodb/lib/cmap/connect.js' {
   }
   export const LEGAL_TCP_SOCKET_OPTIONS: readonly string[]
   export const LEGAL_TLS_SOCKET_OPTIONS: readonly string[]
-  /** A connected socket for the options, through a proxy where they name one. */
-  export function makeSocket(options: ConnectionOptions): Promise<Socket>
   export function makeConnection(options: ConnectionOptions, socket: Socket): Connection
   /** Says hello and authenticates. */
   export function performInitialHandshake(connection: Connection, options: ConnectionOptions): Promise<void>

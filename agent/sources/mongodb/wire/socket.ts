@@ -2,12 +2,7 @@ import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:
 import { connect as connectTls } from 'node:tls'
 import { MongoNetworkError, MongoNetworkTimeoutError } from 'mongodb'
 // Internals of the driver, pinned by its exact version and guarded by tests.
-import {
-  type ConnectionOptions,
-  LEGAL_TCP_SOCKET_OPTIONS,
-  LEGAL_TLS_SOCKET_OPTIONS,
-  makeSocket,
-} from 'mongodb/lib/cmap/connect.js'
+import { type ConnectionOptions, LEGAL_TCP_SOCKET_OPTIONS, LEGAL_TLS_SOCKET_OPTIONS } from 'mongodb/lib/cmap/connect.js'
 import { KIB, MINUTE_MS, SECOND_MS } from '../../../core/units.ts'
 
 /** As the driver: below the 240 s after which cloud load balancers forget a silent connection. */
@@ -31,7 +26,6 @@ export interface WireSocket {
  * piece of memory each time: at hundreds of megabytes a second, making and freeing those costs more than the reading.
  */
 export async function openSocket(options: ConnectionOptions, signal: AbortSignal): Promise<WireSocket> {
-  if (options.proxyHost !== undefined) return throughProxy(options)
   const { host, port, socketPath } = options.hostAddress
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
   let receiver: Receiver | undefined
@@ -84,20 +78,6 @@ function connected(socket: Socket, { tls, connectTimeoutMS = CONNECT_MS }: Conne
       socket.setTimeout(0)
       socket.off('error', onError).off('close', onClose).off('timeout', onTimeout)
     })
-}
-
-/** The driver knows how to get through a proxy; what comes out of one can only be read the ordinary way. */
-async function throughProxy(options: ConnectionOptions): Promise<WireSocket> {
-  const socket = await makeSocket(options)
-  return {
-    socket,
-    takeOver(receive) {
-      socket.on('data', (bytes: Buffer) => {
-        if (!receive(bytes)) socket.pause()
-      })
-      socket.pause()
-    },
-  }
 }
 
 function picked(options: ConnectionOptions, names: readonly string[]): Readonly<Record<string, unknown>> {
