@@ -23,14 +23,16 @@ go_install() {
 
 # go_build NAME MODULE VERSION PACKAGE [LDFLAGS]: a program whose checksums are not served, built from a module of our own
 go_build() {
-  have "$1" "$3" && return 0
+  local dir=$cache/build/$1 stamp=$3
+  # What is ours of it counts too.
+  if [ "$1" = ferretdb ]; then stamp+=+$(sha256sum "$here/ferretdb/main.go" | cut -c1-12); fi
+  have "$1" "$stamp" && return 0
   echo "building $1 $3 ..."
-  local dir=$cache/build/$1
   rm -rf "$dir" && mkdir -p "$dir"
   printf 'module peers/%s\n\ngo 1.24\n\nrequire %s %s\n' "$1" "$2" "$3" > "$dir/go.mod"
   if [ "$1" = ferretdb ]; then cp "$here/ferretdb/main.go" "$dir/"; fi
   (cd "$dir" && GONOSUMDB="$2" go build -ldflags "-s -w ${5:-}" -o "$bin/$1" "$4")
-  done_with "$1" "$3"
+  done_with "$1" "$stamp"
 }
 
 # deb PACKAGE PATH NAME [PACKAGE...]: a program out of a Debian package, unpacked with others it needs and not installed:
@@ -99,9 +101,13 @@ kwok() {
 tools=v0.0.0-20250715155915-887641268977
 libraries libwrap0 libpam-pwdfile openssl ca-certificates curl zstd iproute2
 libraries libhiredis0.14 libmemcached11 libmemcachedutil2 libpcre2-posix3 libsodium23 python3-pyftpdlib python3-openssl
-for program in vsftpd proftpd pure-ftpd pure-pw promtool alertmanager libfaketime.so.1; do
+# Of PostgreSQL; its package is unpacked, so that no cluster of its own is made and started.
+libraries libpq5 libicu72 libldap-2.5-0 libgssapi-krb5-2 libxml2 libxslt1.1 liblz4-1 tzdata util-linux
+for program in postgres initdb vsftpd proftpd pure-ftpd pure-pw promtool alertmanager libfaketime.so.1; do
   [ -x "$bin/$program" ] || { apt-get update -qq > /dev/null; break; }
 done
+deb postgresql-15 usr/lib/postgresql/15/bin/postgres postgres
+deb postgresql-15 usr/lib/postgresql/15/bin/initdb initdb
 deb vsftpd usr/sbin/vsftpd vsftpd
 deb proftpd-core usr/sbin/proftpd proftpd proftpd-mod-crypto
 deb pure-ftpd usr/sbin/pure-ftpd pure-ftpd pure-ftpd-common

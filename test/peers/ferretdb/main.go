@@ -1,4 +1,4 @@
-// Starts FerretDB 1 over SQLite on loopback: a MongoDB-wire server that this project did not write.
+// Starts FerretDB 1 over SQLite or PostgreSQL on loopback: a MongoDB-wire server that this project did not write.
 // Its own command panics outside its repository, so its public package is wrapped here.
 package main
 
@@ -16,15 +16,18 @@ import (
 func main() {
 	addr := flag.String("listen", "127.0.0.1:27017", "address to listen on")
 	dir := flag.String("dir", "", "folder for the SQLite files")
+	postgresql := flag.String("postgresql", "", "connection string of a PostgreSQL, instead of -dir")
 	flag.Parse()
-	if *dir == "" {
-		log.Fatal("ferretdb: -dir is required")
+	config := &ferretdb.Config{Listener: ferretdb.ListenerConfig{TCP: *addr}}
+	switch {
+	case *postgresql != "":
+		config.Handler, config.PostgreSQLURL = "postgresql", *postgresql
+	case *dir != "":
+		config.Handler, config.SQLiteURL = "sqlite", "file:"+*dir+"/"
+	default:
+		log.Fatal("ferretdb: -dir or -postgresql is required")
 	}
-	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: *addr},
-		Handler:   "sqlite",
-		SQLiteURL: "file:" + *dir + "/",
-	})
+	server, err := ferretdb.New(config)
 	if err != nil {
 		log.Fatal(err)
 	}

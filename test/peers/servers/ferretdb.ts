@@ -7,17 +7,22 @@ import { MongoClient } from 'mongodb'
 import { endsWithThis } from '../../support/processes.ts'
 import { freePort } from './free-port.ts'
 import { peerBinary } from './peer.ts'
+import { startPostgresql } from './postgresql.ts'
 
 export interface FerretDb extends AsyncDisposable {
   readonly uri: string
   stop(): Promise<void>
 }
 
-/** FerretDB 1 over SQLite in a folder of its own: a MongoDB-wire server that this project did not write. */
-export async function startFerretDb(): Promise<FerretDb> {
+/** What FerretDB keeps its documents in. */
+export type Backend = 'SQLite' | 'PostgreSQL'
+
+/** FerretDB 1 over a store of its own: a MongoDB-wire server that this project did not write. */
+export async function startFerretDb(backend: Backend = 'SQLite'): Promise<FerretDb> {
   const folder = await mkdtemp(join(tmpdir(), 'palette-backup-ferretdb-'))
   const port = await freePort()
-  const args = ['-listen', `127.0.0.1:${port}`, '-dir', folder]
+  const postgresql = backend === 'PostgreSQL' ? await startPostgresql() : undefined
+  const args = ['-listen', `127.0.0.1:${port}`, ...(postgresql ? ['-postgresql', postgresql.url] : ['-dir', folder])]
   const child = spawn(...endsWithThis(peerBinary('ferretdb'), args), { stdio: 'ignore' })
   const ended = once(child, 'exit')
   const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`
@@ -30,6 +35,7 @@ export async function startFerretDb(): Promise<FerretDb> {
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM')
     await ended
+    await postgresql?.stop()
     await rm(folder, { recursive: true, force: true })
   }
   return { uri, stop, [Symbol.asyncDispose]: stop }
