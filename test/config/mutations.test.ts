@@ -1,88 +1,14 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { isMap, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml'
 import { schemaAt } from '../../agent/config/json-schema.ts'
-import { type LoadedConfig, loadConfig } from '../../agent/config/load.ts'
-import { formatDiagnostics } from '../../agent/core/diagnostics.ts'
-import { RECIPIENTS } from '../support/examples.ts'
-import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
+import { CANARY, check, checkConfig, documents, load } from './mutated.ts'
 
 /** Thousands of files are read; nobody else's time must fail this. */
 vi.setConfig({ testTimeout: 120_000 })
 
-/** What no message may ever hold, wherever a mutation has put it. */
-const CANARY = 'c4nary!swordfish'
-
-const CONFIG = new URL('../../config/', import.meta.url)
-const names = (await readdir(CONFIG)).filter((name) => name.endsWith('.yaml'))
-const documents = await Promise.all(
-  names.map(async (name) => withCanaries(await readFile(new URL(name, CONFIG), 'utf8'))),
-)
-
-let folder: string
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'mutations-'))
-  await mkdir(join(folder, 'secrets'))
-  await writeFile(join(folder, 'secrets/ca.pem'), selfSignedCertificate().cert)
-  await writeFile(join(folder, 'age-recipient.txt'), RECIPIENTS[0])
-})
-afterAll(() => rm(folder, { recursive: true }))
-
-/** Secrets written out, so that a mutation can carry them to every place; other references as plain values. */
-function withCanaries(text: string): string {
-  const reference = /^( *)(\w+): \{ *\$(?:env|file): *(\S+) *\}/gm
-  return text
-    .replaceAll('{ $env: SECOND_AGE_RECIPIENT }', RECIPIENTS[1])
-    .replaceAll(/(mongodb): \{ (uri: \{[^}]*\}) \}/g, '$1:\n      $2')
-    .replaceAll(reference, (all, indent: string, key: string, name: string) => {
-      if (name.endsWith('.pem')) return all
-      if (key === 'uri') return `${indent}uri: "mongodb://user:${CANARY}@mongo-0.mongo:27017/"`
-      if (key === 's3_url') return `${indent}s3_url: "https://user:${CANARY}@s3.example.com"`
-      return `${indent}${key}: ${/server|username|external_id/.test(key) ? 'plain' : CANARY}`
-    })
-}
-
-async function load(text: string): Promise<LoadedConfig> {
-  return await loadConfig(text, { file: join(folder, 'palette-backup.yaml'), env: {} })
-}
-
-/** What holds of every text whatsoever. */
-function check({ config, diagnostics }: LoadedConfig): void {
-  expect(config === undefined).toBe(diagnostics.some(({ severity }) => severity === 'error'))
-  for (const { range, summary, detail } of diagnostics) {
-    if (summary !== 'Too many problems') expect(range?.line).toBeGreaterThan(0)
-    expect(detail.length).toBeGreaterThan(0)
-  }
-  expect(formatDiagnostics(diagnostics) + JSON.stringify(diagnostics) + JSON.stringify(config ?? {})).not.toContain(
-    CANARY,
-  )
-}
-
-/** Where no value can have slipped into an attribute that is shown. */
-function checkConfig({ config }: LoadedConfig): void {
-  expect(JSON.stringify(config ?? {}) + inspect(config, { depth: 9 })).not.toContain(CANARY)
-}
-
-const document = fc.constantFrom(...documents)
+const document = fc.constantFrom(...documents.values())
 const seed = fc.nat()
-
-it('a file that ends anywhere is told of, and never taken with a part of its policies as a surprise', async () => {
-  for (const [name, step] of [
-    ['minimal.yaml', 1],
-    ['everything.yaml', 11],
-  ] as const) {
-    const text = documents[names.indexOf(name)] ?? ''
-    for (let length = 0; length < text.length; length += step) {
-      const loaded = await load(text.slice(0, length))
-      check(loaded)
-      checkConfig(loaded)
-    }
-  }
-})
 
 it('a renamed key is never overlooked', async () => {
   await fc.assert(
