@@ -3,6 +3,8 @@ import { z } from 'zod'
 /** A value that is kept elsewhere: an environment variable, or a file that is watched and read again when it changes. */
 export type Reference = { readonly $env: string } | { readonly $file: string }
 
+export const VARIABLE_NAME = /^[^=$\s]+$/
+
 /** What an operator may write where a text is wanted. */
 export type TextInput = string | Reference
 
@@ -72,6 +74,6 @@ function textProblem(value: unknown): string | undefined {
   }
   const name: unknown = Object.values(value)[0]
   if (key === '$file') return typeof name === 'string' && name !== '' ? undefined : '$file takes the path of a file.'
-  if (typeof name === 'string' && /^[^=$\s]+$/.test(name)) return undefined
+  if (typeof name === 'string' && VARIABLE_NAME.test(name)) return undefined
   return '$env takes the name of an environment variable, as it is: without $ and braces.'
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { VARIABLE_NAME } from './attributes.ts'
 import { ConfigFile } from './schema.ts'
 
 /** The parts of a JSON Schema (draft-07) that the configuration's one is made of. */
@@ -9,6 +10,8 @@ export interface JsonSchema {
   readonly required?: readonly string[]
   readonly additionalProperties?: boolean | JsonSchema
   readonly items?: JsonSchema
+  readonly anyOf?: readonly JsonSchema[]
+  readonly allOf?: readonly JsonSchema[]
   readonly enum?: readonly unknown[]
   readonly const?: unknown
   readonly default?: unknown
@@ -23,15 +26,20 @@ export interface JsonSchema {
 const TEXT: z.core.JSONSchema.JSONSchema = { type: 'string', minLength: 1 }
 const TEXT_OR_REFERENCE: z.core.JSONSchema.JSONSchema[] = [
   TEXT,
-  ...['$env', '$file'].map(
-    (key): z.core.JSONSchema.JSONSchema => ({
-      type: 'object',
-      properties: { [key]: TEXT },
-      required: [key],
-      additionalProperties: false,
-    }),
-  ),
+  reference('$env', {
+    ...TEXT,
+    pattern: VARIABLE_NAME.source,
+    description: 'Name of an environment variable of the agent, without $',
+  }),
+  reference('$file', {
+    ...TEXT,
+    description: 'Path of a file that holds the value; a relative one begins at the folder of this file',
+  }),
 ]
+
+function reference(key: string, value: z.core.JSONSchema.JSONSchema): z.core.JSONSchema.JSONSchema {
+  return { type: 'object', properties: { [key]: value }, required: [key], additionalProperties: false }
+}
 
 let made: JsonSchema | undefined
 

@@ -258,6 +258,9 @@ describe.skipIf(peersMissing('helm'))('the chart', () => {
     const [values = '', job = ''] = [...page.matchAll(/```yaml\n([^`]*)```/g)].map(([, block]) => block ?? '')
     const file = join(folder, 'documented.yaml')
     await writeFile(file, values)
+    // A key that is copied from a page is nobody's.
+    await expect(renderChart('-f', file)).rejects.toThrow('age_recipients')
+    await writeFile(file, values.replace('age1...', RECIPIENTS[0]))
     const objects = await renderChart('-f', file)
     expect(objects.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['ServiceMonitor', 'PrometheusRule']))
     const agent = podOf(objects)

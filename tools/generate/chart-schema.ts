@@ -1,4 +1,4 @@
-import { configJsonSchema } from '../../agent/config/json-schema.ts'
+import { editorSchema, when } from '../../agent/config/editor-schema.ts'
 import type { ChartValue } from './chart-values.ts'
 import { readChartValues } from './chart-values.ts'
 import type { GeneratedDocument } from './documents.ts'
@@ -24,20 +24,12 @@ function schemaOf({ name, description, schema, fallback, inner }: ChartValue): S
   // What is global is shared with other charts, where this one is a part of a larger.
   if (inner) return { ...described, ...group(inner), additionalProperties: name === 'global' }
   const { config, ...more } = schema
-  if (config === true) return { ...described, type: 'object', ...unlessEmpty(configuration()) }
+  if (config === true) return { ...described, type: 'object', ...when({ minProperties: 1 }, configuration()) }
   return { ...described, type: typeOf(fallback), ...more }
 }
 
-/** As entries: an object with a method-like `then` looks like a promise to the language. */
-function unlessEmpty(schema: Schema): Schema {
-  return Object.fromEntries([
-    ['if', { minProperties: 1 }],
-    ['then', schema],
-  ])
-}
-
 function configuration(): Schema {
-  const { $schema: _, ...schema } = { $schema: undefined, ...configJsonSchema() }
+  const { $schema: _, ...schema } = { $schema: undefined, ...editorSchema() }
   return schema
 }
 

@@ -1,8 +1,8 @@
-import { configJsonSchema } from '../../agent/config/json-schema.ts'
+import { editorSchema } from '../../agent/config/editor-schema.ts'
 import type { GeneratedDocument } from './documents.ts'
 
 /** What `palette-backup schema` prints, where editors and the chart find it. */
 export const configurationSchema: GeneratedDocument = {
   path: 'config/palette-backup.schema.json',
-  render: () => `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
+  render: () => `${JSON.stringify(editorSchema(), null, 2)}\n`,
 }

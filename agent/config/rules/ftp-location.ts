@@ -5,8 +5,12 @@ import type { Reporter } from '../reporter.ts'
 import type { RawLocation, ResolvedCommon } from './locations.ts'
 import { checkCaCert } from './place.ts'
 
+const EXPECTED = 'Expected host, host:port or ftp://host:port.'
 const FTP_PORT = 21
 const IMPLICIT_TLS_PORT = 990
+
+/** Without what a URL may hold besides: `URL` alone would take `ftp:///host` and `host?`, too. */
+export const SERVER = /^\s*([Ff][Tt][Pp]:\/\/)?[^\s/?#@]+\/?\s*$/
 
 export function ftpLocation(raw: RawLocation, common: ResolvedCommon, path: Path, report: Reporter): FtpLocationConfig {
   const { ftp, ca_cert } = raw
@@ -47,8 +51,8 @@ function parseServer(server: string, path: Path, report: Reporter): { host: stri
     return refuse('Invalid address', 'Write ftp://, and say by the attribute tls how the connection is encrypted.')
   }
   const url = URL.parse(server.includes('://') ? server : `ftp://${server}`)
-  if (url?.protocol !== 'ftp:' || url.hostname === '' || url.search !== '' || url.hash !== '') {
-    return refuse('Invalid address', 'Expected host, host:port or ftp://host:port.')
+  if (url?.protocol !== 'ftp:' || url.hostname === '') {
+    return refuse('Invalid address', EXPECTED)
   }
   if (url.username !== '' || url.password !== '') {
     const detail = 'Credentials do not belong into the address. Use username and password.'
@@ -57,6 +61,7 @@ function parseServer(server: string, path: Path, report: Reporter): { host: stri
   if (url.pathname !== '/' && url.pathname !== '') {
     return refuse('Invalid address', 'The directory does not belong into the address. Use the attribute directory.')
   }
+  if (!SERVER.test(server)) return refuse('Invalid address', EXPECTED)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   // URL leaves out the port where it is the scheme's own; written, it counts for implicit TLS, too.
   const port = url.port === '' && /:21\/?$/.test(server) ? FTP_PORT : Number(url.port)

@@ -8,8 +8,10 @@ type RawKubernetes = Resolved<ConfigFileValue>['provider']['palette']['kubernete
 
 const PATH = ['provider', 'palette', 'kubernetes']
 /** RFC 1123 label and subdomain: kubernetes.io, "Object Names and IDs". */
-const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
-const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
+export const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+export const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
+
+export const API_SERVER = /^[Hh][Tt][Tt][Pp][Ss]:\/\/[^/?#@]+\/?$/
 
 export function buildKubernetes(raw: RawKubernetes, namespace: string, report: Reporter): KubernetesConfig {
   const { server, service_account_directory: serviceAccountDirectory } = raw
@@ -39,9 +41,7 @@ export function checkNamespace(name: string, path: Path, report: Reporter): void
 }
 
 function isServer(text: string): boolean {
-  if (!URL.canParse(text)) return false
-  const { protocol, username, pathname, search } = new URL(text)
-  return protocol === 'https:' && username === '' && pathname === '/' && search === ''
+  return API_SERVER.test(text) && URL.canParse(text)
 }
 
 /** `name` or `namespace/name`; without `fallback` the namespace must be there. */

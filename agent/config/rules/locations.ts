@@ -20,7 +20,7 @@ interface Needs {
 }
 
 /** As in the resource of the same name of the Spectro Cloud provider, with FTP and directories beside S3. */
-const NEEDS: Readonly<Record<RawLocation['storage_provider'], Needs>> = {
+export const NEEDS: Readonly<Record<RawLocation['storage_provider'], Needs>> = {
   s3: { required: ['bucket_name', 'region', 's3'], forbidden: ['ftp', 'filesystem'] },
   ftp: { required: ['ftp'], forbidden: ['bucket_name', 'region', 's3', 'filesystem'] },
   filesystem: { required: ['filesystem'], forbidden: ['bucket_name', 'region', 'ca_cert', 's3', 'ftp'] },

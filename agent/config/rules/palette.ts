@@ -14,6 +14,11 @@ type RawMongodb = RawPalette['mongodb']
 const PATH = ['provider', 'palette']
 const MONGODB_PATH = [...PATH, 'mongodb']
 
+/** Of mongodb: what a connection string says itself. */
+export const NOT_BESIDE_URI = ['stateful_set', 'username', 'password', 'replica_set', 'tls'] as const
+
+export const HOST = /^([Hh][Tt][Tt][Pp][Ss]:\/\/)?[^/?#@]+\/?$/
+
 export function buildPalette({ provider }: Resolved<ConfigFileValue>, report: Reporter): PaletteConfig {
   const { palette } = provider
   const { cluster_name: clusterName, namespace, edition, palette_version: paletteVersion } = palette
@@ -46,7 +51,7 @@ function buildMongodb(
     const detail = 'Expected a connection string that begins with mongodb:// or mongodb+srv://.'
     report.error({ path: [...MONGODB_PATH, 'uri'], at: 'key', summary: 'Invalid connection string', detail })
   }
-  for (const name of ['stateful_set', 'username', 'password', 'replica_set', 'tls'] as const) {
+  for (const name of NOT_BESIDE_URI) {
     if (raw[name] === undefined) continue
     const detail = `With uri nothing is looked for: what "${name}" would say belongs into the connection string. Remove one of the two.`
     report.error({ path: [...MONGODB_PATH, name], at: 'key', summary: 'Conflicting attributes', detail })
@@ -97,10 +102,7 @@ function buildApi(raw: RawPalette, report: Reporter): PaletteApiConfig | undefin
 
 /** As the Terraform provider takes it: with a scheme or without. An API key goes nowhere in clear. */
 function addressOf(host: string): string | undefined {
-  const text = host.includes('://') ? host : `https://${host}`
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const usable = url?.protocol === 'https:' && url.username === '' && url.pathname === '/' && url.search === ''
-  return usable ? url.origin : undefined
+  return HOST.test(host) ? URL.parse(host.includes('://') ? host : `https://${host}`)?.origin : undefined
 }
 
 function badHost(path: Path, report: Reporter): void {

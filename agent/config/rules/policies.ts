@@ -138,13 +138,16 @@ function chooseMode(raw: RawPolicy, path: Path, report: Reporter): PolicyConfig[
   return mode ?? 'auto'
 }
 
+/** Databases that are MongoDB's own. */
+export const SERVER_DATABASES: readonly string[] = ['admin', 'local', 'config']
+
 /** Characters that MongoDB forbids in a database's name on one system or another, and its limit of 63 bytes. */
-const DATABASE = /^[^/\\. "$*<>:|?\0]{1,63}$/
+export const DATABASE = /^[^/\\. "$*<>:|?\0]{1,63}$/
 
 function checkDatabases({ include_databases: databases }: RawPolicy, path: Path, report: Reporter): void {
   databases.forEach((name, index) => {
     const place = [...path, 'include_databases', index]
-    if (['admin', 'local', 'config'].includes(name)) {
+    if (SERVER_DATABASES.includes(name)) {
       const detail = `"${name}" belongs to the server, not to Palette, and cannot be put back.`
       report.error({ path: place, summary: 'Database of the server', detail })
     } else if (!DATABASE.test(name)) {

@@ -6,7 +6,10 @@ import type { RawLocation, ResolvedCommon } from './locations.ts'
 import { checkCaCert } from './place.ts'
 
 /** Bucket names as Amazon allows them, which S3-compatible services follow. */
-const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+export const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+
+/** Without what a URL may hold besides: `URL` alone would take `https:host` and `https:///host`, too. */
+export const SERVICE = /^[Hh][Tt][Tt][Pp][Ss]?:\/\/[^/?#@]+(\/[^?#]*)?$/
 
 export function s3Location(raw: RawLocation, common: ResolvedCommon, path: Path, report: Reporter): S3LocationConfig {
   const { s3, bucket_name: bucketName = '', region = '', ca_cert } = raw
@@ -35,19 +38,19 @@ type S3Attribute = 'access_key' | 'secret_key' | 'arn' | 'external_id'
 
 interface Use {
   readonly required: readonly S3Attribute[]
-  readonly useless: readonly S3Attribute[]
+  readonly forbidden: readonly S3Attribute[]
 }
 
 /** With "sts" the keys are those that ask for the role; without keys the environment asks. */
-const USES: Readonly<Record<S3LocationConfig['credentialType'], Use>> = {
-  secret: { required: ['access_key', 'secret_key'], useless: ['arn', 'external_id'] },
-  sts: { required: ['arn'], useless: [] },
-  default: { required: [], useless: ['access_key', 'secret_key', 'arn', 'external_id'] },
+export const USES: Readonly<Record<S3LocationConfig['credentialType'], Use>> = {
+  secret: { required: ['access_key', 'secret_key'], forbidden: ['arn', 'external_id'] },
+  sts: { required: ['arn'], forbidden: [] },
+  default: { required: [], forbidden: ['access_key', 'secret_key', 'arn', 'external_id'] },
 }
 
 function credentials(s3: RawLocation['s3'], path: Path, report: Reporter): Credentials {
   const credentialType = s3?.credential_type ?? 'default'
-  const { required, useless } = USES[credentialType]
+  const { required, forbidden } = USES[credentialType]
   const missing = new Set(required.filter((name) => s3?.[name] === undefined))
   if (s3?.access_key !== undefined && s3.secret_key === undefined) missing.add('secret_key')
   if (s3?.secret_key !== undefined && s3.access_key === undefined) missing.add('access_key')
@@ -55,7 +58,7 @@ function credentials(s3: RawLocation['s3'], path: Path, report: Reporter): Crede
     const detail = `credential_type "${credentialType}" needs ${needs(credentialType)}; ${name} is missing.`
     report.error({ path: [...path, name], at: 'key', summary: 'Missing required attribute', detail })
   }
-  for (const name of useless.filter((one) => s3?.[one] !== undefined)) {
+  for (const name of forbidden.filter((one) => s3?.[one] !== undefined)) {
     const other = name.endsWith('_key') ? 'secret' : 'sts'
     const detail = `${name} has no use with credential_type "${credentialType}". Remove it, or set credential_type to "${other}".`
     report.error({ path: [...path, name], at: 'key', summary: 'Conflicting attributes', detail })
@@ -90,12 +93,12 @@ function encryption(s3: RawLocation['s3'], path: Path, report: Reporter): Partia
 
 function checkUrl(text: string, bucketName: string, path: Path, report: Reporter): void {
   const url = URL.parse(text)
-  if (!url || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
-    const detail = 'Expected the address of a service: https://host or https://host:port.'
-    report.error({ path, summary: 'Invalid address', detail })
-  } else if (url.username !== '' || url.password !== '') {
+  if (url && (url.username !== '' || url.password !== '')) {
     const detail = 'Credentials do not belong into the address. Use access_key and secret_key.'
     report.error({ path, at: 'key', summary: 'Credentials in an address', detail })
+  } else if (!url || !SERVICE.test(text)) {
+    const detail = 'Expected the address of a service: https://host or https://host:port.'
+    report.error({ path, summary: 'Invalid address', detail })
   } else if (url.pathname.split('/').includes(bucketName) && bucketName !== '') {
     const detail = `The bucket stands in bucket_name alone: with it in the address, ${bucketName} is taken for a folder.`
     report.error({ path, summary: 'Bucket in an address', detail })
