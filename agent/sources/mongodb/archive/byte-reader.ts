@@ -1,10 +1,16 @@
+import { recycle } from '../../../core/buffer-pool.ts'
 import { Failure } from '../../../core/errors.ts'
 import { LARGEST_DOCUMENT, SMALLEST_DOCUMENT } from './format.ts'
 
-/** Takes BSON documents and terminators out of a stream; holds little more than one document. */
+/**
+ * Takes BSON documents and terminators out of a stream; holds little more than one document. What it gives out is valid
+ * until it is asked again: chunks whose memory goes round are recycled.
+ */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>
+  /** A chunk, or one document that was cut, joined; then `#rest` is what follows of the chunk it ended in. */
   #buffer: Buffer = Buffer.alloc(0)
+  #rest: Buffer | undefined
   #at = 0
   /** Bytes of the stream before `#buffer`. */
   #passed = 0
@@ -85,31 +91,50 @@ export class ByteReader {
     return bytes
   }
 
-  /** Chunks are joined once, however many a large document takes. */
   async #need(length: number): Promise<void> {
-    const have = this.#buffer.length - this.#at
-    if (have >= length) return
-    const chunks: Uint8Array[] = have > 0 ? [this.#buffer.subarray(this.#at)] : []
-    for (let total = have; total < length; ) {
-      const { value, done } = await this.#chunks.next()
-      if (done) throw this.damaged('it ends in the middle')
-      chunks.push(value)
-      total += value.length
+    while (this.#buffer.length - this.#at < length) {
+      if (this.#at < this.#buffer.length) await this.#join(length)
+      else if (!(await this.#fill())) throw this.damaged('it ends in the middle')
     }
-    this.#passed += this.#at
-    this.#at = 0
-    const [only] = chunks
-    this.#buffer = chunks.length === 1 && only ? viewOf(only) : Buffer.concat(chunks)
+  }
+
+  /** Copies what was cut together, and nothing else. */
+  async #join(length: number): Promise<void> {
+    const joined = Buffer.allocUnsafe(length)
+    let filled = this.#buffer.copy(joined, 0, this.#at)
+    let rest = this.#rest
+    while (filled < length) {
+      rest ??= await this.#next()
+      if (!rest) throw this.damaged('it ends in the middle')
+      const copied = rest.copy(joined, filled)
+      filled += copied
+      if (copied === rest.length) recycle(rest)
+      rest = copied === rest.length ? undefined : rest.subarray(copied)
+    }
+    this.#leave()
+    this.#buffer = joined
+    this.#rest = rest
   }
 
   /** Only where everything has been taken. */
   async #fill(): Promise<boolean> {
-    const { value, done } = await this.#chunks.next()
-    if (done) return false
+    const next = this.#rest ?? (await this.#next())
+    if (!next) return false
+    this.#rest = undefined
+    this.#leave()
+    this.#buffer = next
+    return true
+  }
+
+  #leave(): void {
     this.#passed += this.#at
     this.#at = 0
-    this.#buffer = viewOf(value)
-    return true
+    recycle(this.#buffer)
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    const { value, done } = await this.#chunks.next()
+    return done ? undefined : viewOf(value)
   }
 }
 
