@@ -2,6 +2,7 @@ import type { Document } from 'mongodb'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { rawInsert } from '../../agent/sources/mongodb/raw-insert.ts'
+import { Wire } from '../../agent/sources/mongodb/wire/wire.ts'
 import { type BackUpOptions, backUp, never, sourceOf } from '../sources/mongodb/backing-up.ts'
 import { type CollectionContents, contentsOf } from '../support/contents.ts'
 import { generatedDocuments } from '../support/mongodb/corpus.ts'
@@ -130,13 +131,16 @@ async function seed(client: MongoClient, measures: boolean): Promise<void> {
     }))
     await series.collection('measurements').insertMany(points)
   }
-  const app = client.db('app')
-  for (const [name, documents] of [
+  using wire = new Wire(client, { replies: 'short' })
+  for (const [collection, documents] of [
     ['generated', generatedDocuments(1000)],
     ['traps', trapDocuments()],
   ] as const) {
     // One by one, because of the 16 MiB: a message holds 48,000,000 bytes.
-    for (const part of parts(documents)) await rawInsert(app, name, Buffer.concat(part), part.length)
+    for (const part of parts(documents)) {
+      const place = { database: 'app', collection }
+      await rawInsert(wire, place, Buffer.concat(part), part.length, AbortSignal.timeout(60_000))
+    }
   }
 }
 

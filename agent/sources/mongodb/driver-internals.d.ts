@@ -1,12 +1,4 @@
 /** The parts of the driver's inside that are used; the driver publishes no types for them. Its version is pinned, and tests cover each. */
-declare module 'mongodb/lib/cmap/commands.js' {
-  export class DocumentSequence {
-    constructor(field: string)
-    /** Appends bytes that hold one or more whole documents; returns the length of the section so far. */
-    push(document: object, bytes: Uint8Array): number
-  }
-}
-
 declare module 'mongodb/lib/cmap/connect.js' {
   import type { Socket } from 'node:net'
   import type { ClientSession, Document } from 'mongodb'
@@ -22,6 +14,8 @@ declare module 'mongodb/lib/cmap/connect.js' {
   }
   export interface Request {
     readonly requestId: number
+    /** Header with the length of the message, flags, and the section of the command. */
+    toBin(): Uint8Array[]
   }
   export interface Connection {
     /** `host:port`. */
@@ -30,10 +24,8 @@ declare module 'mongodb/lib/cmap/connect.js' {
     prepareCommand(
       database: string,
       command: Document,
-      options: { readonly session: ClientSession; readonly directConnection: boolean },
+      options: { readonly session?: ClientSession; readonly directConnection: boolean },
     ): Request
-    /** Resolves when the request has been handed to the system. */
-    writeCommand(request: Request, options: { readonly agreedCompressor: 'none' }): Promise<void>
     destroy(): void
   }
   export const LEGAL_TCP_SOCKET_OPTIONS: readonly string[]

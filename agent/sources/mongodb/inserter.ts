@@ -1,45 +1,45 @@
-import type { MongoClient } from 'mongodb'
-import { MIB } from '../../core/units.ts'
+import { BufferPool, CHUNK_BYTES, recycle } from '../../core/buffer-pool.ts'
 import type { RestoreOptions } from '../source.ts'
 import { rawInsert } from './raw-insert.ts'
+import type { Wire } from './wire/wire.ts'
 
-/** Below the server's 48,000,000 bytes, and small enough that several wait in memory. */
-const INSERT_BYTES = 4 * MIB
+/** Small enough that several are in memory at a time; a document that is larger goes alone. */
+const INSERT_BYTES = CHUNK_BYTES
 const INSERT_DOCUMENTS = 100_000
 const PARALLEL_INSERTS = 3
 
 interface Pending {
-  readonly runs: Uint8Array[]
-  bytes: number
+  readonly bytes: Buffer
+  filled: number
   documents: number
 }
 
 /** Gathers documents per collection into inserts of a good size and keeps a few of them on their way. */
 export class Inserter {
-  readonly #client: MongoClient
+  readonly #wire: Wire
   readonly #options: RestoreOptions
+  readonly #pool = new BufferPool(INSERT_BYTES, PARALLEL_INSERTS + 1)
   readonly #pending = new Map<string, Pending>()
   readonly #inserting = new Set<Promise<void>>()
   #failure: { readonly thrown: unknown } | undefined
   #documents = 0
   #bytes = 0
 
-  constructor(client: MongoClient, options: RestoreOptions) {
-    this.#client = client
+  constructor(wire: Wire, options: RestoreOptions) {
+    this.#wire = wire
     this.#options = options
   }
 
   /** Takes whole documents; the bytes are copied. Rejects with the first error of any insert. */
   async add(database: string, collection: string, documents: Uint8Array): Promise<void> {
     for (let start = 0; start < documents.length; ) {
-      const pending = this.#pendingOf(database, collection)
-      const { end, count } = upTo(documents, start, INSERT_BYTES - pending.bytes, INSERT_DOCUMENTS - pending.documents)
-      if (end > start) {
-        pending.runs.push(Buffer.from(documents.subarray(start, end)))
-        pending.bytes += end - start
-        pending.documents += count
-        start = end
-      }
+      const pending = this.#pendingOf(database, collection, firstLength(documents, start))
+      const room = pending.bytes.length - pending.filled
+      const { end, count } = upTo(documents, start, room, INSERT_DOCUMENTS - pending.documents)
+      pending.bytes.set(documents.subarray(start, end), pending.filled)
+      pending.filled += end - start
+      pending.documents += count
+      start = end
       if (end < documents.length || pending.documents >= INSERT_DOCUMENTS) await this.flush(database, collection)
     }
   }
@@ -49,7 +49,11 @@ export class Inserter {
     const name = `${database}.${collection}`
     const pending = this.#pending.get(name)
     this.#pending.delete(name)
-    if (!pending || pending.documents === 0) return
+    if (!pending) return
+    if (pending.documents === 0) {
+      recycle(pending.bytes)
+      return
+    }
     const insert = this.#insert(database, collection, pending)
     this.#inserting.add(insert)
     insert.finally(() => this.#inserting.delete(insert))
@@ -71,21 +75,24 @@ export class Inserter {
     return { documents: this.#documents, bytes: this.#bytes }
   }
 
-  #pendingOf(database: string, collection: string): Pending {
+  /** Memory with room for as many documents as an insert has, or for one that is larger. */
+  #pendingOf(database: string, collection: string, firstBytes: number): Pending {
     const name = `${database}.${collection}`
     const known = this.#pending.get(name)
-    if (known) return known
-    const fresh = { runs: [], bytes: 0, documents: 0 }
+    if (known && (known.documents > 0 || known.bytes.length >= firstBytes)) return known
+    const bytes = firstBytes > INSERT_BYTES ? Buffer.allocUnsafeSlow(firstBytes) : this.#pool.take()
+    const fresh = { bytes, filled: 0, documents: 0 }
     this.#pending.set(name, fresh)
     return fresh
   }
 
-  async #insert(database: string, collection: string, { runs, bytes, documents }: Pending): Promise<void> {
+  async #insert(database: string, collection: string, { bytes, filled, documents }: Pending): Promise<void> {
     try {
-      const joined = runs.length === 1 && runs[0] ? runs[0] : Buffer.concat(runs, bytes)
-      await rawInsert(this.#client.db(database), collection, joined, documents)
+      const run = bytes.subarray(0, filled)
+      await rawInsert(this.#wire, { database, collection }, run, documents, this.#options.signal)
+      recycle(bytes)
       this.#documents += documents
-      this.#bytes += bytes
+      this.#bytes += filled
       this.#options.onProgress?.({ bytes: this.#bytes, documents: this.#documents })
     } catch (thrown) {
       this.#failure ??= { thrown }
@@ -97,14 +104,18 @@ export class Inserter {
   }
 }
 
-/** The end of as many whole documents from `start` on as fit; always at least one when there is room for none. */
+function firstLength(documents: Uint8Array, at: number): number {
+  return new DataView(documents.buffer, documents.byteOffset, documents.byteLength).getInt32(at, true)
+}
+
+/** The end of as many whole documents from `start` on as fit, which may be none. */
 function upTo(documents: Uint8Array, start: number, bytes: number, count: number): { end: number; count: number } {
   const view = new DataView(documents.buffer, documents.byteOffset, documents.byteLength)
   let end = start
   let taken = 0
   while (end < documents.length && taken < count) {
     const length = view.getInt32(end, true)
-    if (end + length - start > bytes && !(taken === 0 && bytes === INSERT_BYTES)) break
+    if (end + length - start > bytes) break
     end += length
     taken += 1
   }

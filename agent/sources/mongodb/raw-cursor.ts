@@ -120,7 +120,7 @@ async function send({ connection, database, session }: Asking, body: Document): 
 }
 
 async function receive({ connection, signal }: Asking): Promise<CursorReply> {
-  const reply = await connection.receive(signal)
+  const reply = await connection.receiveRaw(signal)
   return readCursorReply(reply['cursor'])
 }
 

@@ -49,7 +49,7 @@ export async function* readArchive(source: ArchiveSource): AsyncGenerator<Uint8A
   // Ends what is on its way when one collection fails or nobody wants the rest.
   const over = new AbortController()
   const signal = AbortSignal.any([source.reading.signal, over.signal])
-  using wire = new Wire(source.client)
+  using wire = new Wire(source.client, { replies: 'batches' })
   const inside = { ...source, wire, reading: { ...source.reading, signal } }
   const reading = readAll(inside, writer, over).then(
     () => writer.finish(),

@@ -10,6 +10,7 @@ import { readExtendedJson } from './archive/read-extended-json.ts'
 import { mongodbFailure, readingFailure } from './classify.ts'
 import { connect } from './connect.ts'
 import { Inserter } from './inserter.ts'
+import { Wire } from './wire/wire.ts'
 
 const MAJORITY = { writeConcern: { w: 'majority' } }
 /** MongoDB manual, "Error Codes". */
@@ -33,7 +34,8 @@ export async function restoreArchive(
 ): Promise<RestoreOutcome> {
   await using connection = await connect(mongodb, options.signal)
   const { client } = connection
-  const inserter = new Inserter(client, options)
+  using wire = new Wire(client, { replies: 'short' })
+  const inserter = new Inserter(wire, options)
   const plans: CollectionPlan[] = []
   const problems: string[] = []
   try {

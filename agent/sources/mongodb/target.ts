@@ -82,7 +82,7 @@ export async function digestTarget(
   const { client } = connection
   await using kept = openSession(client, clock)
   const reading = { session: kept.session, signal }
-  using wire = new Wire(client)
+  using wire = new Wire(client, { replies: 'batches' })
   const pace = new Pace(undefined, clock)
   const waiting = [...places]
   const facts: PlaceFacts[] = []

@@ -74,7 +74,7 @@ async function reading(lie: Lie, { options = '', signal = new AbortController().
   const client = new MongoClient(`${server.uri}${options}`)
   try {
     await client.connect()
-    using wire = new Wire(client)
+    using wire = new Wire(client, { replies: 'batches' })
     const session = client.startSession()
     const found = { documents: 0, bytes: 0 }
     const pace = new Pace(undefined, systemClock)

@@ -11,14 +11,16 @@ import {
 import type { Connection, ConnectionOptions, Request } from 'mongodb/lib/cmap/connect.js'
 import { makeConnection, performInitialHandshake } from 'mongodb/lib/cmap/connect.js'
 import { throwIfAborted } from '../../../core/errors.ts'
-import { bodyOf } from './message.ts'
-import { MessageBuffer } from './message-buffer.ts'
+import { bodyOf, withSequence } from './message.ts'
+import type { MessageBuffer } from './message-buffer.ts'
 import { openSocket, type WireSocket } from './socket.ts'
 
 export interface WireCommand {
   readonly database: string
   readonly command: Document
-  readonly session: ClientSession
+  readonly session?: ClientSession
+  /** A list of documents that belongs to the command, one behind the other. */
+  readonly sequence?: { readonly field: string; readonly documents: Uint8Array }
 }
 
 /**
@@ -31,12 +33,18 @@ export class WireConnection {
   readonly #socket: Socket
   readonly #silenceMs: number
   readonly #directConnection: boolean
-  readonly #message = new MessageBuffer()
+  readonly #message: MessageBuffer
   #asked: Request | undefined
   #failure: unknown
   #settle: { readonly resolve: () => void; readonly reject: (thrown: unknown) => void } | undefined
 
-  private constructor(connection: Connection, { socket, takeOver }: WireSocket, options: ConnectionOptions) {
+  private constructor(
+    connection: Connection,
+    { socket, takeOver }: WireSocket,
+    message: MessageBuffer,
+    options: ConnectionOptions,
+  ) {
+    this.#message = message
     this.#connection = connection
     this.#socket = socket
     this.#silenceMs = options.socketTimeoutMS ?? 0
@@ -51,14 +59,15 @@ export class WireConnection {
     })
   }
 
-  static async open(options: ConnectionOptions, signal: AbortSignal): Promise<WireConnection> {
+  /** `message`: where replies are put together. */
+  static async open(options: ConnectionOptions, message: MessageBuffer, signal: AbortSignal): Promise<WireConnection> {
     const wire = await openSocket(options, signal)
     const connection = makeConnection(options, wire.socket)
     const onAbort = (): void => connection.destroy()
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       await performInitialHandshake(connection, options)
-      return new WireConnection(connection, wire, options)
+      return new WireConnection(connection, wire, message, options)
     } catch (thrown) {
       connection.destroy()
       throwIfAborted(signal, 'connecting to MongoDB')
@@ -73,35 +82,66 @@ export class WireConnection {
     return this.#failure === undefined && this.#asked === undefined
   }
 
-  /** Sends a command; its reply is taken by `receive`. */
-  async send({ database, command, session }: WireCommand): Promise<void> {
+  /** Resolves once the command is on its way and its bytes may change; the reply is taken by `receive`. */
+  async send({ database, command, session, sequence }: WireCommand): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#asked) throw new Error('a command is sent while the reply to another is outstanding')
     const request = this.#connection.prepareCommand(database, command, {
-      session,
+      ...(session ? { session } : {}),
       directConnection: this.#directConnection,
     })
     this.#asked = request
-    await this.#connection.writeCommand(request, { agreedCompressor: 'none' })
+    await this.#write(sequence ? withSequence(request.toBin(), sequence) : request.toBin())
   }
 
   /**
-   * The reply, nested documents left as bytes that are valid until the next `receive`. An abort closes the connection.
+   * The reply, decoded. An abort closes the connection.
    *
    * @throws MongoServerError where the server refuses, MongoNetworkError where it is gone or silent for too long
    */
   async receive(signal: AbortSignal): Promise<Document> {
-    const request = this.#asked
-    if (!request) throw new Error('a reply is awaited that was not asked for')
-    const bytes = bodyOf(await this.#nextMessage(signal), request.requestId)
-    this.#asked = undefined
+    return this.#checked(BSON.deserialize(await this.#body(signal)))
+  }
+
+  /** The same with nested documents left as bytes, which are valid until the next reply is asked for. */
+  async receiveRaw(signal: AbortSignal): Promise<Document> {
+    const bytes = await this.#body(signal)
     const reply = BSON.deserialize(bytes, { raw: true })
-    if (Number(reply['ok']) !== 1) throw new MongoServerError(BSON.deserialize(bytes))
-    return reply
+    return Number(reply['ok']) === 1 ? reply : this.#checked(BSON.deserialize(bytes))
   }
 
   close(): void {
     this.#fail(new MongoNetworkError('the connection was closed'))
+  }
+
+  #checked(reply: Document): Document {
+    if (Number(reply['ok']) !== 1) throw new MongoServerError(reply)
+    return reply
+  }
+
+  async #write(parts: readonly Uint8Array[]): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#settle = { resolve: () => undefined, reject }
+    this.#socket.setTimeout(this.#silenceMs)
+    this.#socket.cork()
+    for (const part of parts.slice(0, -1)) this.#socket.write(part)
+    // A failure ends the connection, which rejects.
+    this.#socket.write(parts.at(-1) ?? new Uint8Array(0), (failed) => (failed ? undefined : resolve()))
+    this.#socket.uncork()
+    try {
+      await promise
+    } finally {
+      this.#settle = undefined
+      this.#socket.setTimeout(0)
+    }
+  }
+
+  async #body(signal: AbortSignal): Promise<Buffer> {
+    const request = this.#asked
+    if (!request) throw new Error('a reply is awaited that was not asked for')
+    const bytes = bodyOf(await this.#nextMessage(signal), request.requestId)
+    this.#asked = undefined
+    return bytes
   }
 
   async #nextMessage(signal: AbortSignal): Promise<Buffer> {

@@ -2,8 +2,7 @@ import { Failure } from '../../../core/errors.ts'
 import { KIB, MIB } from '../../../core/units.ts'
 import { DocumentMemory } from '../archive/document-memory.ts'
 
-/** What a batch needs, with some room. A server answers with 16 MiB and a little at most, however large documents are. */
-const USUAL_BYTES = 2.25 * MIB
+/** A message that has no room makes it larger: 16 MiB and a little is the most that a server answers with. */
 const GROWTH_BYTES = 256 * KIB
 /** maxMessageSizeBytes (MongoDB manual, hello), and a little for what stands around a batch. */
 const LARGEST_MESSAGE = 48_000_000 + MIB
@@ -11,11 +10,16 @@ const HEADER_BYTES = 16
 
 /** Gathers one message of the wire protocol after another in the same memory (MongoDB manual, "Wire Protocol"). */
 export class MessageBuffer {
-  readonly #memory = new DocumentMemory(USUAL_BYTES)
+  readonly #memory: DocumentMemory
   #filled = 0
   #length = Number.POSITIVE_INFINITY
   /** Bytes that came although the message was complete: of a stream that was stopped too late. */
   #early: Buffer[] = []
+
+  /** `bytes`: of a usual message. */
+  constructor(bytes: number) {
+    this.#memory = new DocumentMemory(bytes)
+  }
 
   get complete(): boolean {
     return this.#filled >= this.#length

@@ -21,6 +21,18 @@ export function bodyOf(message: Buffer, requestId: number): Buffer {
   return message.subarray(BODY_AT, end)
 }
 
+/** A request with a section of kind 1 behind it: its size, the name of a list, and the documents. Nothing is copied. */
+export function withSequence(
+  [header = new Uint8Array(0), ...rest]: readonly Uint8Array[],
+  { field, documents }: { readonly field: string; readonly documents: Uint8Array },
+): Uint8Array[] {
+  const begin = Buffer.from(`\x01\0\0\0\0${field}\0`, 'latin1')
+  begin.writeInt32LE(begin.length - 1 + documents.length, 1)
+  const lengthened = Buffer.from(header)
+  lengthened.writeInt32LE(lengthened.readInt32LE(0) + begin.length + documents.length, 0)
+  return [lengthened, ...rest, begin, documents]
+}
+
 function malformed(why: string): Failure {
   return new Failure(`reading a reply of MongoDB: ${why}`, { code: 'damaged', retryable: true })
 }

@@ -1,7 +1,13 @@
 import type { MongoClient, ReadPreference } from 'mongodb'
 import type { ConnectionOptions } from 'mongodb/lib/cmap/connect.js'
 import type { Topology } from 'mongodb/lib/sdam/topology.js'
+import { KIB, MIB } from '../../../core/units.ts'
 import { WireConnection } from './connection.ts'
+import { MessageBuffer } from './message-buffer.ts'
+
+/** A batch of the usual size, with some room. */
+const BATCH_BYTES = 2.25 * MIB
+const SHORT_BYTES = 16 * KIB
 
 /** What a client of the driver knows and does not show. */
 interface ClientInternals {
@@ -11,22 +17,29 @@ interface ClientInternals {
   readonly readPreference: ReadPreference
 }
 
-/** Connections for reading whole collections from the server that a client of the driver reads from. */
+export interface WireOptions {
+  /** `batches`: room for one is made at once. */
+  readonly replies: 'batches' | 'short'
+}
+
+/** Connections for whole collections, to the server that a client of the driver would choose. */
 export class Wire implements Disposable {
   readonly #client: ClientInternals
   readonly #idle: WireConnection[] = []
   readonly #lent = new Set<WireConnection>()
   #opened = 0
   #closed = false
+  readonly #replies: WireOptions['replies']
 
-  constructor(client: MongoClient) {
+  constructor(client: MongoClient, { replies }: WireOptions) {
     this.#client = client as unknown as ClientInternals
+    this.#replies = replies
   }
 
   /** A connection for one cursor at a time, to be given back. */
   async borrow(signal: AbortSignal): Promise<WireConnection> {
     if (this.#closed) throw new Error('a connection is asked for after the reading has ended')
-    const connection = this.#idle.pop() ?? (await WireConnection.open(await this.#options(signal), signal))
+    const connection = this.#idle.pop() ?? (await this.#open(signal))
     this.#lent.add(connection)
     if (this.#closed) this.giveBack(connection)
     return connection
@@ -43,6 +56,11 @@ export class Wire implements Disposable {
     this.#closed = true
     for (const connection of [...this.#idle.splice(0), ...this.#lent]) connection.close()
     this.#lent.clear()
+  }
+
+  async #open(signal: AbortSignal): Promise<WireConnection> {
+    const replies = new MessageBuffer(this.#replies === 'batches' ? BATCH_BYTES : SHORT_BYTES)
+    return WireConnection.open(await this.#options(signal), replies, signal)
   }
 
   async #options(signal: AbortSignal): Promise<ConnectionOptions> {
