@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { rawInsert } from '../../agent/sources/mongodb/raw-insert.ts'
+import { Wire } from '../../agent/sources/mongodb/wire/wire.ts'
 import { backUp, never, sourceOf } from '../sources/mongodb/backing-up.ts'
 import { type CollectionContents, contentsOf } from '../support/contents.ts'
 import { array, binary, document, embedded, hex, int32, text, type Value } from '../support/mongodb/corpus.ts'
@@ -96,7 +97,9 @@ async function seed(uri: string): Promise<void> {
     seed: 20_261_125,
   })
   const documents = bodies.map((body, index) => document([['_id', int32(index)], ...body]))
-  await rawInsert(app, 'generated', Buffer.concat(documents), documents.length)
+  using wire = new Wire(client, { replies: 'short' })
+  const place = { database: 'app', collection: 'generated' }
+  await rawInsert(wire, place, Buffer.concat(documents), documents.length, AbortSignal.timeout(60_000))
   await app.createCollection('empty')
   await app.collection('indexed').insertMany(Array.from({ length: 20 }, (_, index) => ({ a: index, b: String(index) })))
   await app.collection('indexed').createIndex({ a: 1, b: -1 }, { name: 'both' })
