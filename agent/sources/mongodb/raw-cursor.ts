@@ -115,8 +115,8 @@ async function openCursor(asking: Asking, find: Document): Promise<CursorReply> 
   }
 }
 
-async function send({ connection, database, session }: Asking, body: Document): Promise<void> {
-  await connection.send({ database, command: { ...body, comment: COMMENT }, session })
+async function send({ connection, database, session, signal }: Asking, body: Document): Promise<void> {
+  await connection.send({ database, command: { ...body, comment: COMMENT }, session }, signal)
 }
 
 async function receive({ connection, signal }: Asking): Promise<CursorReply> {

@@ -22,7 +22,7 @@ export async function rawInsert(
   }
   const connection = await wire.borrow(signal)
   try {
-    await connection.send({ database, command, sequence: { field: 'documents', documents } })
+    await connection.send({ database, command, sequence: { field: 'documents', documents } }, signal)
     const reply = await connection.receive(signal)
     const error: unknown = reply['writeErrors']?.[0]?.errmsg ?? reply['writeConcernError']?.errmsg
     if (error !== undefined) {

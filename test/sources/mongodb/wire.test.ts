@@ -1,8 +1,9 @@
-import { MongoClient } from 'mongodb'
+import { BSON, MongoClient } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../agent/core/clock.ts'
 import { Pace } from '../../../agent/sources/mongodb/pace.ts'
 import { rawFind } from '../../../agent/sources/mongodb/raw-cursor.ts'
+import { rawInsert } from '../../../agent/sources/mongodb/raw-insert.ts'
 import { Wire } from '../../../agent/sources/mongodb/wire/wire.ts'
 import { batch, type Lie, replied, startLyingServer } from '../../support/mongodb/lying-server.ts'
 import { errorOf } from '../../support/streams.ts'
@@ -56,6 +57,24 @@ describe('replies that are read from the socket', () => {
       name: 'MongoNetworkTimeoutError',
       message: expect.stringMatching(/127\.0\.0\.1:\d+ said nothing for 200 ms/),
     })
+  })
+
+  it('are not waited for by a command that the server does not take', async () => {
+    await using server = await startLyingServer(() => undefined, 100_000)
+    const client = new MongoClient(server.uri)
+    try {
+      await client.connect()
+      using wire = new Wire(client, { replies: 'short' })
+      const documents = Buffer.concat(
+        Array.from({ length: 4 }, () => BSON.serialize({ bytes: Buffer.alloc(11_000_000) })),
+      )
+      const over = new AbortController()
+      setTimeout(() => over.abort(new Error('enough')), 300)
+      const place = { database: 'app', collection: 'c' }
+      expect(await errorOf(rawInsert(wire, place, documents, 4, over.signal))).toMatchObject({ message: 'enough' })
+    } finally {
+      await client.close()
+    }
   })
 
   it('are not waited for any longer after an abort', async () => {

@@ -7,7 +7,7 @@ export interface LyingServer extends AsyncDisposable {
   readonly uri: string
 }
 
-/** Answers a `find` or `getMore` with whatever bytes; undefined says nothing. */
+/** Answers a `find`, `getMore` or `insert` with whatever bytes; undefined says nothing. */
 export type Lie = (request: Request, socket: Socket) => Buffer | undefined
 
 const HELLO = {
@@ -16,13 +16,13 @@ const HELLO = {
   ...{ logicalSessionTimeoutMinutes: 30, readOnly: false },
 }
 
-/** A server that greets as it should and answers reads with `lie`. */
-export async function startLyingServer(lie: Lie): Promise<LyingServer> {
+/** A server that greets as it should and answers with `lie`; of each connection it takes `takesBytes` and then no more. */
+export async function startLyingServer(lie: Lie, takesBytes = Number.POSITIVE_INFINITY): Promise<LyingServer> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => undefined)
-    void answer(socket, lie).catch(() => socket.destroy())
+    void answer(socket, lie, takesBytes).catch(() => socket.destroy())
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -49,10 +49,19 @@ export function batch(documents: readonly Document[], id = 0n): Document {
   return { cursor: { firstBatch: documents, id: BSON.Long.fromBigInt(id), ns: 'app.c' }, ok: 1 }
 }
 
-async function answer(socket: Socket, lie: Lie): Promise<void> {
-  for await (const request of requests(socket)) {
-    const reads = request.name === 'find' || request.name === 'getMore'
+async function answer(socket: Socket, lie: Lie, takesBytes: number): Promise<void> {
+  for await (const request of requests(limited(socket, takesBytes))) {
+    const reads = ['find', 'getMore', 'insert'].includes(request.name)
     const reply = reads ? lie(request, socket) : replied(request, request.name === 'ping' ? { ok: 1 } : HELLO)
     if (reply) socket.write(reply)
+  }
+}
+
+async function* limited(socket: Socket, bytes: number): AsyncGenerator<Buffer> {
+  let taken = 0
+  for await (const chunk of socket) {
+    taken += chunk.length
+    if (taken > bytes) await once(socket, 'close')
+    yield chunk
   }
 }

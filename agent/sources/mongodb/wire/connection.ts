@@ -23,6 +23,11 @@ export interface WireCommand {
   readonly sequence?: { readonly field: string; readonly documents: Uint8Array }
 }
 
+interface Settle {
+  readonly resolve: () => void
+  readonly reject: (thrown: unknown) => void
+}
+
 /**
  * One authenticated connection on which commands are made one at a time and replies are taken as bytes. The driver
  * opens it, says hello, authenticates and writes the requests; only the replies are read here, because the driver makes new
@@ -36,7 +41,8 @@ export class WireConnection {
   readonly #message: MessageBuffer
   #asked: Request | undefined
   #failure: unknown
-  #settle: { readonly resolve: () => void; readonly reject: (thrown: unknown) => void } | undefined
+  #waiter: Settle | undefined
+  #onComplete: (() => void) | undefined
 
   private constructor(
     connection: Connection,
@@ -54,7 +60,7 @@ export class WireConnection {
     socket.on('error', (cause) => this.#fail(new MongoNetworkError(cause.message, { cause })))
     socket.on('close', () => this.#fail(new MongoNetworkError(`${connection.address} closed the connection`)))
     socket.on('timeout', () => {
-      if (!this.#settle) return
+      if (!this.#waiter) return
       this.#fail(new MongoNetworkTimeoutError(`${connection.address} said nothing for ${this.#silenceMs} ms`))
     })
   }
@@ -83,7 +89,7 @@ export class WireConnection {
   }
 
   /** Resolves once the command is on its way and its bytes may change; the reply is taken by `receive`. */
-  async send({ database, command, session, sequence }: WireCommand): Promise<void> {
+  async send({ database, command, session, sequence }: WireCommand, signal: AbortSignal): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#asked) throw new Error('a command is sent while the reply to another is outstanding')
     const request = this.#connection.prepareCommand(database, command, {
@@ -91,7 +97,7 @@ export class WireConnection {
       directConnection: this.#directConnection,
     })
     this.#asked = request
-    await this.#write(sequence ? withSequence(request.toBin(), sequence) : request.toBin())
+    await this.#write(sequence ? withSequence(request.toBin(), sequence) : request.toBin(), signal)
   }
 
   /**
@@ -119,21 +125,16 @@ export class WireConnection {
     return reply
   }
 
-  async #write(parts: readonly Uint8Array[]): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#settle = { resolve: () => undefined, reject }
-    this.#socket.setTimeout(this.#silenceMs)
-    this.#socket.cork()
-    for (const part of parts.slice(0, -1)) this.#socket.write(part)
-    // A failure ends the connection, which rejects.
-    this.#socket.write(parts.at(-1) ?? new Uint8Array(0), (failed) => (failed ? undefined : resolve()))
-    this.#socket.uncork()
-    try {
-      await promise
-    } finally {
-      this.#settle = undefined
-      this.#socket.setTimeout(0)
-    }
+  #write(parts: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+    return this.#waiting(signal, ({ resolve, reject }) => {
+      this.#socket.cork()
+      for (const part of parts.slice(0, -1)) this.#socket.write(part)
+      this.#socket.write(parts.at(-1) ?? new Uint8Array(0), (cause) => {
+        if (cause) reject(new MongoNetworkError(cause.message, { cause }))
+        else resolve()
+      })
+      this.#socket.uncork()
+    })
   }
 
   async #body(signal: AbortSignal): Promise<Buffer> {
@@ -145,22 +146,30 @@ export class WireConnection {
   }
 
   async #nextMessage(signal: AbortSignal): Promise<Buffer> {
+    this.#message.next()
+    await this.#waiting(signal, ({ resolve }) => {
+      if (this.#message.complete) return resolve()
+      this.#onComplete = resolve
+      this.#socket.resume()
+    })
+    return this.#message.bytes
+  }
+
+  /** Waits for what is begun, no longer than the server may be silent; whatever ends the connection rejects. */
+  async #waiting(signal: AbortSignal, begin: (waiting: Settle) => void): Promise<void> {
     const onAbort = (): void => this.#fail(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       if (signal.aborted) onAbort()
       if (this.#failure !== undefined) throw this.#failure
-      this.#message.next()
-      if (!this.#message.complete) {
-        const { promise, resolve, reject } = Promise.withResolvers<void>()
-        this.#settle = { resolve, reject }
-        this.#socket.setTimeout(this.#silenceMs)
-        this.#socket.resume()
-        await promise
-      }
-      return this.#message.bytes
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      this.#waiter = { resolve, reject }
+      this.#socket.setTimeout(this.#silenceMs)
+      begin(this.#waiter)
+      await promise
     } finally {
-      this.#settle = undefined
+      this.#waiter = undefined
+      this.#onComplete = undefined
       this.#socket.setTimeout(0)
       signal.removeEventListener('abort', onAbort)
     }
@@ -174,7 +183,7 @@ export class WireConnection {
       this.#fail(thrown)
     }
     if (!this.#message.complete) return true
-    this.#settle?.resolve()
+    this.#onComplete?.()
     return false
   }
 
@@ -182,6 +191,6 @@ export class WireConnection {
     if (this.#failure !== undefined) return
     this.#failure = thrown
     this.#connection.destroy()
-    this.#settle?.reject(thrown)
+    this.#waiter?.reject(thrown)
   }
 }
