@@ -7,6 +7,7 @@ const AUTHENTICATION_FAILED = 18
 const UNAUTHORIZED = 13
 const ATLAS_AUTHENTICATION = 8000
 const SNAPSHOT_TOO_OLD = 239
+const OUT_OF_DISK_SPACE = 14031
 const CURSOR_NOT_FOUND = 43
 const NAMESPACE_NOT_FOUND = 26
 const QUERY_PLAN_KILLED = 175
@@ -92,6 +93,7 @@ function classifyServerError(error: MongoServerError): Verdict {
       hint: 'Grant the user the built-in roles backup and, to restore, restore.',
     }
   }
+  if (error.code === OUT_OF_DISK_SPACE) return { code: 'no_space', retryable: false, hint: 'Make room for MongoDB.' }
   if (error.code === SNAPSHOT_TOO_OLD) return { code: 'snapshot_lost', retryable: true, hint: LONGER_WINDOW }
   return { code: 'unavailable', retryable: error.hasErrorLabel('RetryableWriteError') }
 }

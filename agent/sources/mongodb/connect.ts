@@ -24,6 +24,8 @@ export interface ConnectOptions {
   readonly closeOnAbort?: boolean
   /** How long to look for the server. Default: 15 s. */
   readonly connectMs?: number
+  /** Waits for answers however long they take; a server that is gone is noticed by the connection's keep-alive. */
+  readonly patient?: boolean
 }
 
 /** Connects and proves the credentials; an abort closes the connection, which fails whatever runs on it. */
@@ -85,7 +87,7 @@ export function hostsIn(config: MongodbConfig): string {
 }
 
 function openClient({ caCert, tls }: MongodbConfig, uri: string, options: ConnectOptions): MongoClient {
-  const { readPreference = 'primary', connectMs = CONNECT_MS } = options
+  const { readPreference = 'primary', connectMs = CONNECT_MS, patient = false } = options
   const defaults = {
     appName: 'palette-backup',
     serverSelectionTimeoutMS: connectMs,
@@ -99,6 +101,7 @@ function openClient({ caCert, tls }: MongodbConfig, uri: string, options: Connec
     return new MongoClient(uri, {
       ...Object.fromEntries(kept),
       readPreference,
+      ...(patient ? { socketTimeoutMS: 0 } : {}),
       ...(caCert === undefined ? {} : { tls: true, ca: caCert }),
       ...(tls ? tlsOptions(tls) : {}),
     })

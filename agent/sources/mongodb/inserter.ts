@@ -1,3 +1,4 @@
+import type { Document } from 'mongodb'
 import { BufferPool, CHUNK_BYTES, recycle } from '../../core/buffer-pool.ts'
 import type { RestoreOptions } from '../source.ts'
 import { rawInsert } from './raw-insert.ts'
@@ -21,13 +22,23 @@ export class Inserter {
   readonly #pool = new BufferPool(INSERT_BYTES, PARALLEL_INSERTS + 1)
   readonly #pending = new Map<string, Pending>()
   readonly #inserting = new Set<Promise<void>>()
+  /** The last insert into each collection whose order counts. */
+  readonly #last = new Map<string, Promise<void>>()
+  readonly #literally: Document
   #failure: { readonly thrown: unknown } | undefined
   #documents = 0
   #bytes = 0
 
-  constructor(wire: Wire, options: RestoreOptions) {
+  /** `literally`: what `takesLiterally` says of the server. */
+  constructor(wire: Wire, options: RestoreOptions, literally: Document) {
     this.#wire = wire
     this.#options = options
+    this.#literally = literally
+  }
+
+  /** For a capped collection, which gives its documents back in the order they came: one insert after the other. */
+  keepOrder(database: string, collection: string): void {
+    this.#last.set(`${database}.${collection}`, Promise.resolve())
   }
 
   /** Takes whole documents; the bytes are copied. Rejects with the first error of any insert. */
@@ -54,7 +65,11 @@ export class Inserter {
       recycle(pending.bytes)
       return
     }
-    const insert = this.#insert(database, collection, pending)
+    const last = this.#last.get(name)
+    const insert = last
+      ? last.then(() => this.#insert(database, collection, pending))
+      : this.#insert(database, collection, pending)
+    if (last) this.#last.set(name, insert)
     this.#inserting.add(insert)
     insert.finally(() => this.#inserting.delete(insert))
     while (this.#inserting.size >= PARALLEL_INSERTS) await Promise.race(this.#inserting)
@@ -87,9 +102,10 @@ export class Inserter {
   }
 
   async #insert(database: string, collection: string, { bytes, filled, documents }: Pending): Promise<void> {
+    if (this.#failure) return
     try {
       const run = bytes.subarray(0, filled)
-      await rawInsert(this.#wire, { database, collection }, run, documents, this.#options.signal)
+      await rawInsert(this.#wire, { database, collection }, run, documents, this.#options.signal, this.#literally)
       recycle(bytes)
       this.#documents += documents
       this.#bytes += filled

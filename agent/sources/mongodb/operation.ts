@@ -3,6 +3,8 @@ import { SECOND_MS } from '../../core/units.ts'
 
 /** Stands in the server's log and in currentOp beside everything this program does. */
 export const COMMENT = 'palette-backup'
+/** What a change of the target carries, so that no election takes it back. */
+export const MAJORITY = { writeConcern: { w: 'majority' }, comment: COMMENT }
 /** For questions about the server and its collections, which it answers from memory. */
 export const QUESTION_MS = 60 * SECOND_MS
 /** Ending what was begun must happen although the run was cancelled, and must not hang it. */

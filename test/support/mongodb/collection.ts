@@ -44,6 +44,8 @@ export class Collection {
   options: Buffer
   indexes: readonly Buffer[]
   dropped = false
+  /** Of buckets: `timeseriesBucketsMayHaveMixedSchemaData`, which `collMod` sets and no list tells. */
+  mixedSchema = false
 
   #versions: Version[]
   #documents: Buffer[] = []

@@ -29,13 +29,17 @@ const KNOWN_OPTIONS = new Set([
   'clustered',
 ])
 
-/** As a server keeps it: `v`, `key`, `name`, then the options as they were given; text indexes in their inner form. */
-export function normaliseIndex(given: Buffer): Buffer {
+/**
+ * As a server keeps it: `v`, `key`, `name`, then the options as they were given; text indexes in their inner form.
+ * `tolerant`: without what it does not know (`ignoreUnknownIndexOptions`, which mongorestore sends).
+ */
+export function normaliseIndex(given: Buffer, tolerant = false): Buffer {
   const named = new Map<string, RawElement>()
   for (const part of elements(given)) {
     // Kept by servers before 4.4, taken and forgotten since; mongorestore still sends it.
     if (part.name === 'ns') continue
     if (!KNOWN_OPTIONS.has(part.name)) {
+      if (tolerant) continue
       throw new CommandError(197, `The field '${part.name}' is not valid for an index specification.`)
     }
     named.set(part.name, part)
@@ -52,6 +56,22 @@ export function normaliseIndex(given: Buffer): Buffer {
   const sphere = elementOf({ '2dsphereIndexVersion': 3 })
   if (hasKind(key.value, '2dsphere') && !named.has(sphere.name)) named.set(sphere.name, sphere)
   return documentOf([version, kept, name, ...named.values()].map(({ bytes }) => bytes))
+}
+
+/**
+ * An index has the collation of its collection unless it names one; the simple one is then listed as none.
+ * MongoDB manual, Collation; createIndexes.
+ */
+export function collatedIndex(specification: Buffer, options: Buffer): Buffer {
+  const own = element(specification, 'collation')
+  const inherited = element(options, 'collation')
+  if (!own) {
+    if (!inherited) return specification
+    return documentOf([...elements(specification), inherited].map(({ bytes }) => bytes))
+  }
+  const isSimple = BSON.deserialize(own.value)['locale'] === 'simple'
+  const kept = [...elements(specification)].filter(({ name }) => !isSimple || name !== 'collation')
+  return documentOf(kept.map(({ bytes }) => bytes))
 }
 
 export function indexName(specification: Buffer): string {

@@ -25,7 +25,11 @@ export function allTypesPlans(seed: string): readonly PaletteCollection[] {
       db: DB,
       collection: 'germans',
       options: { collation: { locale: 'de', strength: 2 } },
-      indexes: [{ key: { string: 1 }, name: 'string_1', collation: { locale: 'de', strength: 1 } }],
+      indexes: [
+        { key: { string: 1 }, name: 'string_1', collation: { locale: 'de', strength: 1 } },
+        { key: { string: -1 }, name: 'inherited' },
+        { key: { string: 1, int32: 1 }, name: 'simple', collation: { locale: 'simple' } },
+      ],
       documents: () => everyTypes(`${seed}/germans`, 3),
     },
     {

@@ -1,7 +1,7 @@
 import { BSON, type MongoClient } from 'mongodb'
 import { createCollection } from './creation.ts'
 import { encode } from './encode.ts'
-import { normaliseIndex } from './index-specification.ts'
+import { collatedIndex, normaliseIndex } from './index-specification.ts'
 import type { PaletteCollection } from './palette-data.ts'
 import type { Store } from './store.ts'
 
@@ -18,7 +18,10 @@ export function seedStore(
     const created = createCollection(store, db, collection, encode(settings), {
       prepared: options.prepared ?? false,
     })
-    created.indexes = [...created.indexes, ...indexes.map((index) => normaliseIndex(encode(index)))]
+    created.indexes = [
+      ...created.indexes,
+      ...indexes.map((index) => collatedIndex(normaliseIndex(encode(index)), created.options)),
+    ]
     const target = into === undefined ? created : store.ensure(db, into)
     if (target.type === 'collection') store.insert(target, [...documents()])
   }

@@ -5,7 +5,7 @@ import type { Context, FieldsCommand } from '../context.ts'
 import { createCollection } from '../creation.ts'
 import type { Fields } from '../encode.ts'
 import { CommandError, notPlayed } from '../errors.ts'
-import { indexKeyBytes, indexName, normaliseIndex } from '../index-specification.ts'
+import { collatedIndex, indexKeyBytes, indexName, normaliseIndex } from '../index-specification.ts'
 import { documentOf, elements, embedded, embeddedArray } from '../raw-bson.ts'
 import type { Request } from '../wire.ts'
 
@@ -27,13 +27,16 @@ function create(request: Request, { store }: Context): Fields {
 
 /** MongoDB manual, createIndexes. */
 function createIndexes(request: Request, { store }: Context): Fields {
-  const specifications = documentsArgument(request, 'indexes').map(normaliseIndex)
+  const tolerant = request.fields['ignoreUnknownIndexOptions'] === true
   const name = collectionArgument(request)
   const createdCollectionAutomatically = !store.find(request.database, name)
   const collection = store.ensure(request.database, name)
   if (collection.type === 'view') {
     throw new CommandError(166, `Namespace ${collection.namespace} is a view, not a collection`)
   }
+  const specifications = documentsArgument(request, 'indexes').map((given) =>
+    collatedIndex(normaliseIndex(given, tolerant), collection.options),
+  )
   const before = collection.indexes
   const missing = specifications.filter((specification) => !isThere(before, specification))
   collection.indexes = [...before, ...missing]
@@ -106,6 +109,10 @@ function collMod(request: Request, { store }: Context): Fields {
   const flag = 'timeseriesBucketsMayHaveMixedSchemaData'
   const given = [...elements(request.body)].filter(({ name }) => changed.includes(name))
   if (given.length === 0 && !(flag in request.fields)) throw notPlayed('this collMod')
+  if (request.fields[flag] === true) {
+    const buckets = store.find(request.database, `system.buckets.${collection.name}`)
+    if (buckets) buckets.mixedSchema = true
+  }
   const kept = [...elements(collection.options)].filter(({ name }) => !given.some((part) => part.name === name))
   collection.options = documentOf([...kept, ...given].map(({ bytes }) => bytes))
   return {}

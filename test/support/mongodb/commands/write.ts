@@ -1,12 +1,13 @@
 import { BSON } from 'mongodb'
 import { collectionArgument, documentsArgument } from '../arguments.ts'
+import type { ClusterClock } from '../cluster-clock.ts'
 import type { Collection } from '../collection.ts'
 import type { Context, FieldsCommand } from '../context.ts'
 import type { Fields } from '../encode.ts'
 import { CommandError, notPlayed } from '../errors.ts'
 import { idKey, valueKey, withId } from '../ids.ts'
 import { compileFilter } from '../match.ts'
-import { BSON_TYPE, documentOf, element, elements, embedded } from '../raw-bson.ts'
+import { BSON_TYPE, documentOf, element, elements, embedded, type RawElement } from '../raw-bson.ts'
 import type { Request } from '../wire.ts'
 
 /** One document, its `_id` and a little room. MongoDB manual, Limits and Thresholds, "BSON Document Size". */
@@ -14,15 +15,19 @@ const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024
 
 export const writeCommands: Readonly<Record<string, FieldsCommand>> = { insert, delete: remove, update }
 
-/** MongoDB manual, insert. Validators are kept, never applied. */
-function insert(request: Request, { store }: Context): Fields {
+/** MongoDB manual, insert. Validators are kept, never applied, but for what keeps buckets of a time series uniform. */
+function insert(request: Request, { store, settings }: Context): Fields {
   const collection = writable(store.ensure(request.database, collectionArgument(request)))
   const ordered = request.fields['ordered'] !== false
+  const literally = request.fields['bypassEmptyTsReplacement'] === true
+  if (literally && !knowsLiterally(settings.version)) {
+    throw new CommandError(40415, "BSON field 'insert.bypassEmptyTsReplacement' is an unknown field.")
+  }
   const accepted: Buffer[] = []
   const taken = new Set<string>()
   const writeErrors: Fields[] = []
   for (const [index, given] of documentsArgument(request, 'documents').entries()) {
-    const document = withId(given)
+    const document = literally ? withId(given) : stamped(withId(given), store.clock)
     const id = idKey(document)
     const error = refusal(collection, document, taken.has(id) || collection.has(id))
     if (error) {
@@ -41,6 +46,9 @@ function refusal(collection: Collection, document: Buffer, duplicate: boolean): 
   if (document.length > MAX_DOCUMENT_BYTES) {
     return { code: 10334, errmsg: `object to insert too large. size in bytes: ${document.length}` }
   }
+  if (!collection.mixedSchema && collection.name.startsWith('system.buckets.') && isMixed(document)) {
+    return { code: 408, errmsg: 'Cannot insert time-series buckets with mixed schema data' }
+  }
   if (!duplicate) return undefined
   const id = element(document, '_id')
   return {
@@ -49,6 +57,45 @@ function refusal(collection: Collection, document: Buffer, duplicate: boolean): 
     keyPattern: { _id: 1 },
     keyValue: documentOf(id ? [id.bytes] : []),
   }
+}
+
+/** The versions that know it, as mongo-tools has them (common/db/empty_timestamp.go). */
+function knowsLiterally(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
+  return (
+    major >= 8 ||
+    (minor === 0 &&
+      patch >=
+        (new Map([
+          [5, 29],
+          [6, 17],
+          [7, 13],
+        ]).get(major) ?? Number.POSITIVE_INFINITY))
+  )
+}
+
+/** Empty timestamps of the top level, but for `_id`, become the present time. MongoDB manual, BSON Types, "Timestamps". */
+function stamped(document: Buffer, clock: ClusterClock): Buffer {
+  const fields = [...elements(document)]
+  const isEmpty = ({ name, type, value }: RawElement): boolean =>
+    name !== '_id' && type === BSON_TYPE.timestamp && value.readBigUInt64LE(0) === 0n
+  if (!fields.some(isEmpty)) return document
+  return documentOf(
+    fields.map((field) => {
+      if (!isEmpty(field)) return field.bytes
+      const bytes = Buffer.from(field.bytes)
+      bytes.writeBigUInt64LE(clock.tick(), bytes.length - 8)
+      return bytes
+    }),
+  )
+}
+
+/** Whether smallest and largest value of a field are of different types (mongo-tools, common/db/db.go, error 408). */
+function isMixed(bucket: Buffer): boolean {
+  const control = embedded(bucket, 'control')
+  const [min, max] = ['min', 'max'].map((name) => control && embedded(control, name))
+  if (!min || !max) return false
+  return [...elements(min)].some(({ name, type }) => (element(max, name)?.type ?? type) !== type)
 }
 
 /** MongoDB manual, delete. */
