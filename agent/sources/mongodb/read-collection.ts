@@ -1,5 +1,5 @@
-import { Crc64, formatCrc64 } from './archive/crc64.ts'
-import { DocumentDigest } from './archive/document-digest.ts'
+import { formatCrc64 } from './archive/crc64.ts'
+import { DocumentSums } from './archive/document-sums.ts'
 import { dataCollection } from './archive/format.ts'
 import type { ArchiveWriter } from './archive/writer.ts'
 import { isCollectionGone, readingFailure } from './classify.ts'
@@ -19,8 +19,7 @@ export async function readCollection(
   const { client, wire, reading, readPoint, pace, clock, onCollection, onNote } = source
   const { database, collection, type } = info
   const stored = dataCollection(collection, type)
-  const crc = new Crc64()
-  const digest = new DocumentDigest()
+  const sums = new DocumentSums()
   const from = clock.now()
   let documents = 0
   let bytes = 0
@@ -34,8 +33,7 @@ export async function readCollection(
     })
     try {
       for await (const { run, count } of found) {
-        crc.update(run)
-        digest.update(run)
+        sums.update(run)
         writer.segment(database, stored, run)
         documents += count
         bytes += run.length
@@ -49,11 +47,11 @@ export async function readCollection(
       onNote(`${database}.${collection} was dropped while it was read: ${documents} of its documents are in the backup`)
     }
   }
-  const checksum = crc.digest()
+  const checksum = sums.crc64()
   writer.end(database, stored, checksum)
   const apart = readPoint.at === undefined || (info.capped && readPoint.exceptCapped)
   const span = apart ? { from: from.toISOString(), to: clock.now().toISOString() } : {}
-  const facts = { database, collection, type, documents, bytes, crc64: formatCrc64(checksum), digest: digest.digest() }
+  const facts = { database, collection, type, documents, bytes, crc64: formatCrc64(checksum), digest: sums.digest() }
   onCollection({ ...facts, ...span })
 }
 

@@ -1,8 +1,8 @@
 import { BSON } from 'mongodb'
 import { Failure } from '../../../core/errors.ts'
 import { ByteReader } from './byte-reader.ts'
-import { Crc64, formatCrc64 } from './crc64.ts'
-import { DocumentDigest } from './document-digest.ts'
+import { formatCrc64 } from './crc64.ts'
+import { DocumentSums } from './document-sums.ts'
 import type { ArchiveHeader, ArchiveMetadata } from './format.ts'
 import { dataCollection, FORMAT_VERSION, MAGIC } from './format.ts'
 import { plainArchive } from './plain-archive.ts'
@@ -30,8 +30,7 @@ const LARGEST_PRELUDE_BYTES = 64 * 1024 * 1024
 
 interface Open {
   readonly metadata: ArchiveMetadata
-  readonly crc: Crc64
-  readonly digest: DocumentDigest
+  readonly sums: DocumentSums
   documents: number
   bytes: number
   ended: boolean
@@ -82,8 +81,7 @@ async function* parse(reader: ByteReader): AsyncGenerator<ArchiveEvent> {
     while (!(await reader.terminator())) {
       const run = await reader.documents()
       if (current.metadata.type === 'view') throw reader.damaged(`it holds documents of ${name}, which is a view`)
-      current.crc.update(run.bytes)
-      current.digest.update(run.bytes)
+      current.sums.update(run.bytes)
       current.documents += run.count
       current.bytes += run.bytes.length
       yield { type: 'documents', metadata: current.metadata, bytes: run.bytes, count: run.count }
@@ -95,11 +93,11 @@ async function* parse(reader: ByteReader): AsyncGenerator<ArchiveEvent> {
 }
 
 function opened(metadata: ArchiveMetadata): Open {
-  return { metadata, crc: new Crc64(), digest: new DocumentDigest(), documents: 0, bytes: 0, ended: false }
+  return { metadata, sums: new DocumentSums(), documents: 0, bytes: 0, ended: false }
 }
 
 function ended(current: Open, expected: bigint, name: string, reader: ByteReader): ArchiveEvent {
-  const crc = current.crc.digest()
+  const crc = current.sums.crc64()
   if (crc !== expected) {
     throw reader.damaged(`the documents of ${name} have checksum ${formatCrc64(crc)}, not ${formatCrc64(expected)}`)
   }
@@ -108,7 +106,7 @@ function ended(current: Open, expected: bigint, name: string, reader: ByteReader
   return {
     type: 'end',
     metadata,
-    counted: { documents, bytes, crc64: formatCrc64(crc), digest: current.digest.digest() },
+    counted: { documents, bytes, crc64: formatCrc64(crc), digest: current.sums.digest() },
   }
 }
 
