@@ -8,6 +8,9 @@ import { CONFIG_VERSION, ConfigFile, type ConfigFileValue, NOT_SUPPORTED } from 
 import { alternatives, suggest } from './suggestion.ts'
 import { valueFromElsewhere, wordFromElsewhere } from './words-from-elsewhere.ts'
 
+/** More attributes than these nobody reads in a sentence. */
+const MOST_NAMED = 7
+
 const EMPTY = 'The file holds no configuration: it begins with version, provider and resource.'
 
 type Issue = z.core.$ZodIssue
@@ -23,7 +26,13 @@ export function checkSchema(document: ConfigDocument, env: Environment, report: 
   }
   const parsed = ConfigFile.safeParse(value)
   if (parsed.success) return parsed.data
-  for (const issue of parsed.error.issues) reportIssue(issue, value, report)
+  const told = new Set<string>()
+  for (const issue of parsed.error.issues) {
+    // Of one value, one thing: 1e20 is no whole number, and out of range.
+    const place = JSON.stringify([issue.path, issue.code === 'unrecognized_keys'])
+    if (!told.has(place)) reportIssue(issue, value, report)
+    told.add(place)
+  }
   return undefined
 }
 
@@ -63,7 +72,7 @@ function reportIssue(issue: Issue, root: unknown, report: Reporter): void {
     const about = schemaAt(path)?.description
     const choices = schemaAt(path)?.enum
     const oneOf = choices ? ` It is ${alternatives(choices)}.` : ''
-    const detail = `${containerOf(path)} needs the attribute "${name}"${about ? `: ${about}.` : '.'}${oneOf}`
+    const detail = `${capitalized(containerOf(path))} needs the attribute "${name}"${about ? `: ${about}.` : '.'}${oneOf}`
     report.error({ path, at: 'key', summary: 'Missing required attribute', detail })
     return
   }
@@ -84,9 +93,29 @@ function reportUnknown(path: Path, report: Reporter): void {
     report.error({ path, at: 'key', summary: 'Unsupported attribute', detail })
     return
   }
-  const hint = suggest(key, Object.keys(parent?.properties ?? {}))
+  const hint = placeOf(key, path) || suggest(key, Object.keys(parent?.properties ?? {})) || attributesOf(parent)
   const detail = `${shownKey(key) === key ? `"${key}"` : 'This'} is not an attribute of ${container}.${hint}`
   report.error({ path, at: 'key', summary: 'Unsupported attribute', detail })
+}
+
+/** Where an attribute of this name belongs: into a map beside it, or one level higher. */
+function placeOf(key: string, path: Path): string {
+  const [parent, above] = [schemaAt(path.slice(0, -1)), schemaAt(path.slice(0, -2))]
+  const beside = Object.entries(parent?.properties ?? {}).find(([, { properties = {} }]) =>
+    Object.hasOwn(properties, key),
+  )
+  if (beside) return ` It belongs into the map ${beside[0]}.`
+  const isAbove = path.length > 1 && Object.hasOwn(above?.properties ?? {}, key)
+  return isAbove ? ` It belongs one level higher: beside ${path.at(-2)}.` : ''
+}
+
+/** What a map takes, where that is little. */
+function attributesOf({ properties = {} }: JsonSchema = {}): string {
+  const names = Object.entries(properties).flatMap(([name, { deprecationMessage }]) =>
+    deprecationMessage ? [] : [name],
+  )
+  if (names.length === 0 || names.length > MOST_NAMED) return ''
+  return ` It takes ${names.join(', ')}.`
 }
 
 /** What an attribute stands in, as a reader calls it. */
@@ -117,7 +146,7 @@ function explain(issue: Issue, found: unknown, path: Path): { summary: string; d
   }
   if (issue.code === 'too_small' || issue.code === 'too_big') return explainSize(schema, found)
   if (issue.code === 'invalid_value') {
-    const near = typeof found === 'string' ? otherValue(path, found, issue.values.map(String)) : ''
+    const near = typeof found === 'string' ? otherValue(path, found, issue.values) : ''
     const isWord = mayBeShown(path, found) && /^[\w.:-]{1,24}$/.test(String(found))
     const shown = isWord ? `, not ${JSON.stringify(found)}` : `, found ${nameOfFound(found)}`
     return { summary: 'Invalid value', detail: `Expected ${alternatives(issue.values)}${shown}.${near}` }
@@ -126,18 +155,30 @@ function explain(issue: Issue, found: unknown, path: Path): { summary: string; d
   return { summary: 'Invalid value', detail: `Expected ${nameOfExpected(schema)}.` }
 }
 
-function otherValue(path: Path, found: string, values: readonly string[]): string {
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function capitalized(text: string): string {
+  return text.startsWith('the ') ? `The ${text.slice(4)}` : text
+}
+
+function otherValue(path: Path, found: string, values: readonly unknown[]): string {
+  if (values.some((value) => !isString(value) && String(value) === found)) return ' Remove the quotes.'
   const here = valueFromElsewhere(String(path.at(-1)), found)
-  return here === undefined ? suggest(found, values) : ` Write ${here}.`
+  return here === undefined ? suggest(found, values.filter(isString)) : ` Write ${here}.`
 }
 
 /** What people write who know other formats, or an older YAML. */
-function hintAtType({ type, additionalProperties }: JsonSchema = {}, found: unknown): string {
+function hintAtType(schema: JsonSchema = {}, found: unknown): string {
+  const { type, additionalProperties } = schema
   if (Array.isArray(found) && typeof additionalProperties === 'object') return ' Each one stands under its name.'
   if (typeof found === 'object') return ''
   switch (type) {
     case 'string':
       return ' Put the value in quotes.'
+    case 'object':
+      return attributesOf(schema)
     case 'array':
       return ' A list is written [a, b]; with one element, [a].'
     case 'boolean': {

@@ -72,6 +72,11 @@ export function readDocument(
   }
 }
 
+/** What the parser says of every line that comes after a bracket, quote or indentation that is wrong. */
+const FOLLOWING: ReadonlySet<string> = new Set(
+  (['UNEXPECTED_TOKEN', 'BAD_INDENT'] as const).map((code) => explainSyntax(code).detail),
+)
+
 /** Of each line the first: the others follow from it. */
 function syntaxErrors({ errors, warnings }: Document.Parsed, place: (offset: number) => SourceRange): Diagnostic[] {
   const byLine = new Map<number, Diagnostic>()
@@ -80,7 +85,8 @@ function syntaxErrors({ errors, warnings }: Document.Parsed, place: (offset: num
     const first = byLine.get(range.line)?.range?.column ?? Number.POSITIVE_INFINITY
     if (range.column < first) byLine.set(range.line, { severity: 'error', ...explainSyntax(code), range })
   }
-  return [...byLine.values()].sort((a, b) => (a.range?.line ?? 0) - (b.range?.line ?? 0))
+  const found = [...byLine.values()].sort((a, b) => (a.range?.line ?? 0) - (b.range?.line ?? 0))
+  return found.filter(({ detail }, index) => index === 0 || !FOLLOWING.has(detail))
 }
 
 function refuseWhole(text: string): { summary: string; detail: string } | undefined {
@@ -108,6 +114,10 @@ function refuseNodes(parsed: Document.Parsed, place: (offset: number, length?: n
         return visit.BREAK
       }
       if (isMap(node)) {
+        for (const { key } of node.items) {
+          // JavaScript would lose it without a word.
+          if (isScalar(key) && key.value === '__proto__') refuse(key, 'Invalid name', 'Nothing can have this name.')
+        }
         for (const { key, first } of repeatedKeys(node)) {
           const { line } = place(first.range?.[0] ?? 0)
           refuse(key, 'Duplicate key', `This key stands in the same map on line ${line} already. Remove one of them.`)

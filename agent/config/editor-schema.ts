@@ -6,6 +6,7 @@ import { NEEDS } from './rules/locations.ts'
 import { HOST, NOT_BESIDE_URI } from './rules/palette.ts'
 import { DATABASE, SERVER_DATABASES } from './rules/policies.ts'
 import { BUCKET, SERVICE, USES } from './rules/s3-location.ts'
+import { RESOURCE_NAME } from './schema.ts'
 
 type Keywords = Readonly<Record<string, unknown>>
 
@@ -89,6 +90,7 @@ const RULES: Readonly<Record<string, Keywords>> = {
     ],
   },
   [`${POLICY}.backup_locations`]: { uniqueItems: true },
+  [`${POLICY}.backup_locations[]`]: matching(RESOURCE_NAME.source),
   [`${POLICY}.hours_of_day`]: { uniqueItems: true },
   [`${POLICY}.schedule`]: matching(FIVE_FIELDS.source),
   [`${POLICY}.namespaces[]`]: matching(NAMESPACE.source),

@@ -7,7 +7,9 @@ export const CONFIG_VERSION = 1
 const FTP_TLS = ['explicit', 'implicit', 'none'] as const
 
 /** Names stand in keys, metrics and addresses: lower case, digits, `_` and `-`. */
-const ResourceName = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/)
+export const RESOURCE_NAME = /^[a-z][a-z0-9_-]{0,62}$/
+
+const ResourceName = z.string().regex(RESOURCE_NAME)
 
 const Mongodb = z.strictObject({
   uri: secret(

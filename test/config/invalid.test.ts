@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
+import { configJsonSchema, type JsonSchema } from '../../agent/config/json-schema.ts'
 import { loadConfig } from '../../agent/config/load.ts'
 import { formatDiagnostics } from '../../agent/core/diagnostics.ts'
 
@@ -16,6 +17,26 @@ const env = {
 }
 
 const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.yaml')).sort()
+
+/** Every name of the schema, at any depth. */
+function namesIn(schema: JsonSchema): string[] {
+  const { properties = {}, additionalProperties: named } = schema
+  const below = Object.entries(properties).flatMap(([name, inner]) => [name, ...namesIn(inner)])
+  return typeof named === 'object' ? [...below, ...namesIn(named)] : below
+}
+
+it('what an explanation advises to write is an attribute there is', async () => {
+  const known = new Set(namesIn(configJsonSchema()))
+  for (const file of files) {
+    const text = await readFile(new URL(file, FOLDER), 'utf8')
+    const explained = await readFile(new URL(file.replace(/\.yaml$/, '.txt'), FOLDER), 'utf8')
+    // Details are what is indented by two and begins neither with a place nor with a line number.
+    const details = explained.split('\n').filter((line) => /^ {2}[^ ]/.test(line) && !/^ {2}(on |\d+:)/.test(line))
+    const named =
+      details.join('\n').match(/\b[a-z0-9]+(_[a-z0-9]+)+\b|(?<=attribute |called |the map )(?!is\b)[a-z]\w+/g) ?? []
+    for (const name of named) expect([file, name, known.has(name) || text.includes(name)]).toEqual([file, name, true])
+  }
+})
 
 it.each(files)('%s is explained as in the text beside it', async (file) => {
   const text = await readFile(new URL(file, FOLDER), 'utf8')

@@ -28,8 +28,11 @@ export function buildIdentity(text: string | undefined): Secret | undefined {
   return text === undefined ? undefined : new Secret(text)
 }
 
-/** X25519 and the hybrid keys of age 1.3: public keys whose identity is a text that a run can be given. */
-const PREFIXES = ['age', 'age1pq']
+/** X25519 and the hybrid keys of age 1.3, by prefix, with their bytes: their identity is a text that a run can be given. */
+const KEY_BYTES: ReadonlyMap<string, number> = new Map([
+  ['age', 32],
+  ['age1pq', 1216],
+])
 
 function problemOf(recipient: string): string | undefined {
   if (recipient.startsWith('AGE-SECRET-KEY-')) {
@@ -40,10 +43,14 @@ function problemOf(recipient: string): string | undefined {
   if (/^age1(tag|tagpq|yubikey|se|tpm|fido2-hmac)1/.test(recipient)) {
     return 'Keys of hardware and plugins are not supported: a backup is proven and restored where the hardware is not.'
   }
-  const decoded = bech32.decodeUnsafe(recipient, false)
-  if (decoded && PREFIXES.includes(decoded.prefix)) return undefined
   if (!recipient.startsWith('age1')) {
     return 'Expected an age public key, age1..., as age-keygen prints it. Passphrases are not supported: nobody is there to type one when a backup is made or proven.'
+  }
+  const decoded = bech32.decodeUnsafe(recipient, false)
+  const wanted = decoded && KEY_BYTES.get(decoded.prefix)
+  if (decoded && wanted !== undefined) {
+    if (bech32.fromWordsUnsafe(decoded.words)?.length === wanted) return undefined
+    return 'It is too short or too long for a key. age-keygen -y prints it again from the identity.'
   }
   return 'Its checksum is wrong: it was mistyped or cut off. age-keygen -y prints it again from the identity.'
 }

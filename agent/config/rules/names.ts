@@ -9,13 +9,18 @@ export function checkNames({ resource }: ConfigFileValue, report: Reporter): voi
     used.forEach((name, index) => {
       const path = ['resource', 'backup_policy', policy, 'backup_locations', index]
       if (!declared.includes(name)) {
-        const detail = `No backup_storage_location is named "${name}".${suggest(name, declared)}`
+        const detail = `No backup_storage_location is named "${name}".${suggest(nameIn(name, declared), declared)}`
         report.error({ path, summary: 'Unknown backup storage location', detail })
       } else if (used.indexOf(name) !== index) {
         report.error({ path, summary: 'Repeated element', detail: `"${name}" stands twice in the list.` })
       }
     })
   }
+}
+
+/** An address, as it is written elsewhere, holds the name: `backup_storage_location.nas`. */
+function nameIn(text: string, declared: readonly string[]): string {
+  return text.split(/[^\w-]+/).find((part) => declared.includes(part)) ?? text
 }
 
 /**
