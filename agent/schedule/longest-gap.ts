@@ -5,6 +5,8 @@ import { parseCron } from './parse-cron.ts'
 const DATES_LOOKED_AT = 400
 /** Where only the day of the week is, a week and a day tell everything. */
 const WEEK_AND_A_DAY = 8
+/** No farther: two 29ths of February lie in it, and what comes in a century delays no start of the agent. */
+const HORIZON_MS = 9 * 366 * DAY_MS
 
 /**
  * The longest time in milliseconds that passes between two due times of a cron expression; 0 where there are not two.
@@ -26,8 +28,14 @@ function longestDayGapMs([dayOfMonth = '*', month = '*', dayOfWeek = '*']: reado
   const onlyWeekdays = isEvery(dayOfMonth) && isEvery(month)
   if (onlyWeekdays && isEvery(dayOfWeek)) return DAY_MS
   const count = onlyWeekdays ? WEEK_AND_A_DAY : DATES_LOOKED_AT
-  const days = parseCron(`0 0 ${dayOfMonth} ${month} ${dayOfWeek}`).nextRuns(count, from)
-  return longestStep(days.map((day) => day.getTime()))
+  const cron = parseCron(`0 0 ${dayOfMonth} ${month} ${dayOfWeek}`)
+  const days: number[] = []
+  let day = cron.nextRun(from)
+  while (day && days.length < count && day.getTime() - from.getTime() < HORIZON_MS) {
+    days.push(day.getTime())
+    day = cron.nextRun(day)
+  }
+  return longestStep(days)
 }
 
 /** Due times of the first hour or day there is, as milliseconds from its beginning. */

@@ -120,6 +120,8 @@ describe('expectedIntervalMs', () => {
     ['5,50 */6 * * *', 5 * HOUR_MS + 15 * MINUTE_MS],
     ['30 3 * * SUN', 7 * DAY_MS],
     ['0 0 1 1 *', 366 * DAY_MS],
+    ['0 0 29 2 *', 1461 * DAY_MS],
+    ['0 3 * 1 MON', 343 * DAY_MS],
     ['15 4 1,15 * *', 17 * DAY_MS],
     ['0 2 30 2 *', 0],
   ])('%s: %d ms', (text, expected) => {
