@@ -17,6 +17,8 @@ import { validateRoutes } from './validate-routes.ts'
 export function createApp(agent: AgentView, access: AccessOptions): Express {
   const app = express()
   app.disable('x-powered-by')
+  // Nothing is answered that is the same the next time.
+  app.disable('etag')
   app.use(healthRoutes(agent))
   app.use(requestLimits(), requireAccess(access))
   app.use((_request, response, next) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/errors.ts'
-import { SECOND_MS } from '../core/units.ts'
+import { MINUTE_MS, SECOND_MS } from '../core/units.ts'
 import { answerClientErrors } from './client-errors.ts'
 import { boundConnections } from './connections.ts'
 
@@ -28,6 +28,8 @@ const HEADERS_MS = 5 * SECOND_MS
 const REQUEST_MS = 30 * SECOND_MS
 const TAKE_MS = 30 * SECOND_MS
 const CONNECTIONS = 512
+/** Longer than scrapes are apart: a connection that closes just when it is used again is an error to its client. */
+const KEEP_ALIVE_MS = 2 * MINUTE_MS
 
 export async function startServer(
   listener: RequestListener,
@@ -37,6 +39,7 @@ export async function startServer(
     headersTimeout: HEADERS_MS,
     requestTimeout: REQUEST_MS,
     connectionsCheckingInterval: SECOND_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
   })
   boundConnections(server, { most: CONNECTIONS, takeMs: TAKE_MS })
   answerClientErrors(server)

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import type { Clock } from '../core/clock.ts'
 import type { RunEvent } from '../core/events.ts'
@@ -81,6 +82,18 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
     },
     onUnchanged: () => reloads.onUnchanged(),
     onRefused: () => reloads.onRefused(),
-    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    render: sharing(async () => ({ contentType: registry.contentType, text: await registry.metrics() })),
+  }
+}
+
+/** Whoever asks before it is begun gets the same: of a hundred scrapes at once each still tells of no earlier moment. */
+function sharing<T>(render: () => Promise<T>): () => Promise<T> {
+  let next: Promise<T> | undefined
+  return () => {
+    next ??= turn().then(() => {
+      next = undefined
+      return render()
+    })
+    return next
   }
 }

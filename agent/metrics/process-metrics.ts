@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import { SECOND_MS } from '../core/units.ts'
 
 /** The usual metrics of a process, in their usual names, of those that prom-client knows. */
 const WANTED = [
@@ -15,7 +16,8 @@ const WANTED = [
 /** Only these: some others have names that a linter of metrics refuses. */
 export function addProcessMetrics(registry: Registry): void {
   const all = new Registry()
-  collectDefaultMetrics({ register: all })
+  // The delay of the event loop is not among them: measuring it finely would wake an idle process all the time.
+  collectDefaultMetrics({ register: all, eventLoopMonitoringPrecision: SECOND_MS })
   for (const name of WANTED) {
     const metric = all.getSingleMetric(name)
     if (metric) registry.registerMetric(metric)

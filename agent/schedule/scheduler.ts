@@ -4,6 +4,7 @@ import { isAbort } from '../core/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '../core/units.ts'
 import { countDue, missed, nextDue, previousDue } from './due.ts'
 import { retryDelayMs } from './retry.ts'
+import { Upcoming } from './upcoming.ts'
 
 /** A longer sleep would notice a clock that was set, or a machine that was suspended, too late. */
 const LONGEST_SLEEP_MS = 30 * SECOND_MS
@@ -42,6 +43,7 @@ interface Entry {
   failures: number
   /** When a failed run is tried again, on the monotonic clock: no jump moves it. */
   retryAtMs: number | undefined
+  readonly upcoming: Upcoming
 }
 
 /**
@@ -83,6 +85,7 @@ export class Scheduler {
         catchUp: kept ? old.catchUp : false,
         failures: old?.failures ?? 0,
         retryAtMs: old?.retryAtMs,
+        upcoming: new Upcoming(policy.schedule),
       })
     }
     this.#interrupted.abort()
@@ -204,9 +207,9 @@ export class Scheduler {
     this.#options.onJump(jumpMs)
   }
 
-  #next({ policy, done }: Entry, now: Date): Date | undefined {
+  #next({ policy, done, upcoming }: Entry, now: Date): Date | undefined {
     const newest = this.#options.newest(policy.name)
-    let next = nextDue(policy.schedule, { after: now, newest })
+    let next = upcoming.after(now, newest)
     for (let looked = 0; next && done.includes(next.getTime()) && looked < REMEMBERED; looked += 1) {
       next = nextDue(policy.schedule, { after: next, newest })
     }

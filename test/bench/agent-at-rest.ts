@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBackupId } from '../../agent/backup/backup-id.ts'
 import { HOUR_MS, SECOND_MS } from '../../agent/core/units.ts'
+import { startBenchAgent } from './agent.ts'
 import { median, residentMib } from './measure.ts'
 
 const BACKUPS = 10_000
@@ -29,12 +27,9 @@ export async function benchAgent(main: string): Promise<AgentBenchResult> {
   await storeBackups(join(folder, 'backups/bench/hourly'))
   await writeFile(configFile, configuration(join(folder, 'backups')))
   const startedMs = performance.now()
-  const child = spawn(process.execPath, [main, 'agent', '--port', '0', '--config', configFile], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const ended = once(child, 'exit')
+  const agent = await startBenchAgent(main, configFile)
   try {
-    const url = `http://127.0.0.1:${await portOf(child.stderr)}`
+    const { url, pid } = agent
     if ((await fetch(`${url}/readyz`)).status !== 200) throw new Error('the agent listens and is not ready')
     const readySeconds = (performance.now() - startedMs) / 1000
     const held = `palette_backup_retained_backups{policy="hourly",location="folder"} ${BACKUPS}`
@@ -45,11 +40,10 @@ export async function benchAgent(main: string): Promise<AgentBenchResult> {
     return {
       agent_ready_seconds: round(readySeconds),
       agent_metrics_ms: round(median(times)),
-      agent_rss_mib_with_10000_backups: round(residentMib(child.pid ?? 0)),
+      agent_rss_mib_with_10000_backups: round(residentMib(pid)),
     }
   } finally {
-    child.kill('SIGTERM')
-    await ended
+    await agent[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   }
 }
@@ -67,16 +61,6 @@ async function storeBackups(folder: string): Promise<void> {
   for (let index = 0; index < BACKUPS; index += 1) {
     await writeFile(join(folder, `${createBackupId(new Date(newest - index * HOUR_MS))}.manifest.json`), '{}')
   }
-}
-
-async function portOf(log: NodeJS.ReadableStream): Promise<number> {
-  for await (const line of createInterface({ input: log })) {
-    const port = /"port":(\d+)/.exec(line)?.[1]
-    if (port === undefined) continue
-    log.resume()
-    return Number(port)
-  }
-  throw new Error('the agent ended before it listened')
 }
 
 function round(value: number): number {

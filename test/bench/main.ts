@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
 import { benchAgent } from './agent-at-rest.ts'
+import { benchLoad } from './agent-load.ts'
 import { benchConfigurationText } from './bench-configuration.ts'
 import { benchConfiguration } from './configuration.ts'
 import { benchFtp } from './ftp-location.ts'
@@ -82,6 +83,7 @@ const restored = await benchRestore({
 const ftp = await benchFtp({ folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
 const idle = await idleAgent()
 const agent = await benchAgent(app)
+const load = await benchLoad({ main: app, uri, rounds: 2 * Number(values.rounds) + 1 })
 const reader = await benchReader()
 const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
 const ratios = {
@@ -90,6 +92,7 @@ const ratios = {
   run_peak_rss_mib: round(Math.max(...usages.ours.flatMap(({ peakMib }) => Object.values(peakMib)))),
   agent_idle_rss_mib: round(idle),
   ...agent,
+  ...load,
   ...s3,
   ...configuring,
   ...restored,

@@ -78,6 +78,14 @@ describe('connections that are not used', () => {
   })
 })
 
+it('a connection is kept for longer than scrapes are apart', async () => {
+  const socket = connect(server.port, '127.0.0.1')
+  socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  const [reply] = await once(socket, 'data')
+  socket.destroy()
+  expect(String(reply)).toContain('Keep-Alive: timeout=120\r\n')
+})
+
 describe('what is no request', () => {
   async function send(bytes: string): Promise<string> {
     const socket = connect(server.port, '127.0.0.1')

@@ -169,3 +169,11 @@ describe('a reload', () => {
     expect(await sample('config_reloads_total{result="refused"}')).toBe(1)
   })
 })
+
+it('is rendered once for all who ask at the same time, and anew for who asks later', async () => {
+  const [first, second] = await Promise.all([metrics.render(), metrics.render()])
+  expect(second).toBe(first)
+  clock.jump(HOUR_MS)
+  const later = await metrics.render()
+  expect(later.text).not.toBe(first.text)
+})
