@@ -151,10 +151,14 @@ it('finds the longest gap of any cron expression as looking at each due time doe
 })
 
 describe('parseCron', () => {
-  it.each(['', 'daily', '5/20 * * * *', '0 2 * *', '0 2 * * * *', '0 25 * * *', '61 2 * * *'])(
-    'refuses "%s"',
+  it.each(['5/20 * * * *', '0 25 * * *', '61 2 * * *'])('refuses "%s"', (expression) => {
+    expect(() => parseCron(expression)).toThrow(/CronPattern/)
+  })
+
+  it.each(['', 'daily', '@daily x x x x', '0 2 * *', '0 2 * * * *', '2026-12-01T00:00:00Z'])(
+    'refuses "%s", which has no five parts',
     (expression) => {
-      expect(() => parseCron(expression)).toThrow(/CronPattern/)
+      expect(() => parseCron(expression)).toThrow('a cron expression has five parts')
     },
   )
 })
