@@ -10,7 +10,7 @@ import { openLocations, reportUsage } from './compose.ts'
 import { requirePolicy } from './configuration.ts'
 import type { CommandContext } from './context.ts'
 import { readIdentity } from './identity.ts'
-import { openInstallation } from './open-installation.ts'
+import { installationFound, openInstallation } from './open-installation.ts'
 import { openMongodb, openSources } from './open-sources.ts'
 import { isDead, thisOwner } from './owner.ts'
 import { type Attempt, repeatReading } from './repeat-reading.ts'
@@ -62,7 +62,7 @@ async function attempt(request: BackupRequest, runId: string, context: CommandCo
     })
     using opened = await openInstallation(config, context)
     const { installation } = opened
-    emit({ type: 'installation.found', runId, facts: installation.facts, problems: installation.problems })
+    emit(installationFound(runId, installation))
     const proving = await provingOf(config, policy, installation.mongodb, context)
     const run = ({ withoutSnapshot, emit: emitOfAttempt }: Attempt): Promise<BackupOutcome> =>
       runBackup({

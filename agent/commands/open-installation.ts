@@ -1,6 +1,7 @@
 import type { Config, MongodbConfig } from '../config/config.ts'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/errors.ts'
+import type { RunEvent } from '../core/events.ts'
 import { findAccess } from '../kubernetes/access.ts'
 import { KubernetesClient } from '../kubernetes/client.ts'
 import { discover } from '../palette/discover.ts'
@@ -39,6 +40,15 @@ export async function openInstallation(
   }
 }
 
+/** What a run tells about the installation it has found. */
+export function installationFound(runId: string, { facts, certificates, problems }: Installation): RunEvent {
+  const expiring = certificates.map(({ certificate, expiresAt }) => ({
+    certificate,
+    expiresAt: expiresAt.toISOString(),
+  }))
+  return { type: 'installation.found', runId, facts, certificates: expiring, problems }
+}
+
 function withoutCluster(palette: Config['palette'], mongodb: MongodbConfig | undefined): Installation {
   if (!mongodb) {
     throw new Failure(
@@ -59,6 +69,7 @@ function withoutCluster(palette: Config['palette'], mongodb: MongodbConfig | und
     facts: Object.entries(said).flatMap(([name, value]) =>
       value === undefined ? [] : [{ name, value, from: 'configuration' }],
     ),
+    certificates: [],
     problems: [],
   }
 }

@@ -52,7 +52,7 @@ export function targetOf(
 
 /** A MongoDB that the operator names has no installation around it that would be known. */
 export function elsewhere(mongodb: MongodbConfig): OpenedInstallation {
-  const installation = { namespace: '', mongodb, facts: [], problems: [] }
+  const installation = { namespace: '', mongodb, certificates: [], facts: [], problems: [] }
   return { installation, client: undefined, [Symbol.dispose]: () => undefined }
 }
 

@@ -14,7 +14,7 @@ import { decodeRequest } from '../runs/request.ts'
 import { openLocations, reportUsage } from './compose.ts'
 import type { CommandContext, ExitCode } from './context.ts'
 import { executeBackup } from './execute-backup.ts'
-import { openInstallation } from './open-installation.ts'
+import { installationFound, openInstallation } from './open-installation.ts'
 import { exitCodeOf } from './outcome.ts'
 import type { ProcessHooks } from './program.ts'
 
@@ -141,8 +141,7 @@ async function tellRestores(
 async function tellInstallation(runId: string, config: Config, emit: Emit, context: CommandContext): Promise<void> {
   try {
     using opened = await openInstallation(config, context)
-    const { facts, problems } = opened.installation
-    emit({ type: 'installation.found', runId, facts, problems })
+    emit(installationFound(runId, opened.installation))
   } catch (thrown) {
     const failure = toFailure(thrown, 'looking at the installation')
     if (failure.code === 'cancelled') throw failure

@@ -1,17 +1,9 @@
-import { X509Certificate } from 'node:crypto'
+import type { CertificateExpiry } from '../core/certificate.ts'
+import { expiryOf } from '../core/certificate.ts'
 import type { Config } from './config.ts'
 
-export interface ConfiguredCertificate {
-  /** Path of the attribute in the file that holds it: `resource.backup_storage_location.nas.ca_cert`. */
-  readonly attribute: string
-  /** When the first of its certificates expires. */
-  readonly expiresAt: Date
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
-
 /** The certificates in the configuration. What is found in the cluster, or shown by a server, is not among them. */
-export function certificatesOf({ palette, locations }: Config): readonly ConfiguredCertificate[] {
+export function certificatesOf({ palette, locations }: Config): readonly CertificateExpiry[] {
   const { mongodb, mongodbOverrides } = palette
   const mongodbPath = 'provider.palette.mongodb'
   return [
@@ -23,9 +15,4 @@ export function certificatesOf({ palette, locations }: Config): readonly Configu
         : [],
     ),
   ]
-}
-
-function expiryOf(attribute: string, pem: string | undefined): ConfiguredCertificate[] {
-  const times = (pem?.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text).validToDate.getTime())
-  return times.length === 0 ? [] : [{ attribute, expiresAt: new Date(Math.min(...times)) }]
 }

@@ -89,6 +89,8 @@ export type RunEvent =
       readonly type: 'installation.found'
       readonly runId: string
       readonly facts: readonly InstallationFact[]
+      /** Certificates of the cluster that MongoDB is reached with; absent where nobody could look. ISO 8601, UTC. */
+      readonly certificates?: readonly { readonly certificate: string; readonly expiresAt: string }[]
       /** What could not be found out, as sentences. */
       readonly problems: readonly string[]
     }

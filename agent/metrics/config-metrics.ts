@@ -1,4 +1,6 @@
 import type { Registry } from 'prom-client'
+import type { CertificateExpiry } from '../core/certificate.ts'
+import type { RunEvent } from '../core/events.ts'
 import type { Sample } from './declare.ts'
 import { declareCounter, declareGauge, toSeconds } from './declare.ts'
 import type { ConfigFacts } from './metrics.ts'
@@ -9,6 +11,7 @@ export interface ConfigSources {
 }
 
 export interface ReloadRecorder {
+  onEvent(event: RunEvent): void
   onApplied(config: Pick<ConfigFacts, 'digest' | 'certificates'>): void
   /** The file, read again, is what is in force. */
   onUnchanged(): void
@@ -17,7 +20,8 @@ export interface ReloadRecorder {
 
 export function declareConfigMetrics(registry: Registry, { version, now }: ConfigSources): ReloadRecorder {
   let digest: string | undefined
-  let certificates: NonNullable<ConfigFacts['certificates']> = []
+  let certificates: readonly CertificateExpiry[] = []
+  let found: readonly CertificateExpiry[] = []
   let lastOk = false
   let lastAppliedAt: Date | undefined
   let applied = 0
@@ -50,9 +54,10 @@ export function declareConfigMetrics(registry: Registry, { version, now }: Confi
   })
   declareGauge(registry, {
     name: 'certificate_expiry_timestamp_seconds',
-    help: 'When the first certificate expires of those that the attribute of the configuration holds, in seconds since 1970.',
-    labels: ['attribute'],
-    read: () => certificates.map(({ attribute, expiresAt }): Sample => [{ attribute }, toSeconds(expiresAt)]),
+    help: 'When the first certificate expires of those that an attribute of the configuration, or a key of a Secret that was discovered, holds, in seconds since 1970.',
+    labels: ['certificate'],
+    read: () =>
+      [...certificates, ...found].map(({ certificate, expiresAt }): Sample => [{ certificate }, toSeconds(expiresAt)]),
   })
   declareGauge(registry, {
     name: 'build_info',
@@ -62,6 +67,11 @@ export function declareConfigMetrics(registry: Registry, { version, now }: Confi
   })
 
   return {
+    onEvent(event) {
+      // A cluster that does not answer has not got new certificates.
+      if (event.type !== 'installation.found' || !event.certificates) return
+      found = event.certificates.map(({ certificate, expiresAt }) => ({ certificate, expiresAt: new Date(expiresAt) }))
+    },
     onApplied(config) {
       digest = config.digest
       certificates = config.certificates ?? []

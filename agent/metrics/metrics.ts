@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { Registry } from 'prom-client'
+import type { CertificateExpiry } from '../core/certificate.ts'
 import type { Clock } from '../core/clock.ts'
 import type { RunEvent } from '../core/events.ts'
 import { declareBackupMetrics } from './backup-metrics.ts'
@@ -33,8 +34,8 @@ export interface ConfigFacts {
   readonly digest: string
   readonly policies: readonly PolicyLocations[]
   readonly locations: readonly { readonly name: string }[]
-  /** Attributes that hold certificates, and when the first of each expires. */
-  readonly certificates?: readonly { readonly attribute: string; readonly expiresAt: Date }[]
+  /** Those that stand in the file. */
+  readonly certificates?: readonly CertificateExpiry[]
 }
 
 export interface Metrics {
@@ -70,6 +71,7 @@ export function createMetrics({ clock, version, schedule }: MetricsOptions): Met
       catalogs.onEvent(event)
       runs.onEvent(event)
       upkeep.onEvent(event)
+      reloads.onEvent(event)
     },
     onSkipped: (policy, count) => runs.onSkipped(policy, count),
     onApplied(config) {

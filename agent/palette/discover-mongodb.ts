@@ -127,6 +127,8 @@ async function discoverTls(options: InternalOptions, facts: Facts): Promise<Disc
       hint: 'Set provider.palette.mongodb.ca_cert, or tls: false.',
     })
   }
+  facts.certificate(`${describeRef(ref)}, key ca.crt`, caCert)
+  facts.certificate(`${describeRef(ref)}, key tls.crt`, cert)
   const allowInvalidHostnames = overrides.clientCert?.allowInvalidHostnames ?? !coversMembers(cert, workload.members)
   const how = cert && key ? 'mutual TLS' : 'TLS'
   const names = allowInvalidHostnames ? ', the certificate does not name the members: names are not compared' : ''

@@ -50,6 +50,7 @@ export async function discover(options: DiscoverOptions): Promise<Installation> 
     ...(version === undefined ? {} : { version }),
     ...(workload ? { statefulSet: workload.name } : {}),
     mongodb,
+    certificates: facts.certificates,
     facts: facts.list,
     problems: facts.problems,
   }

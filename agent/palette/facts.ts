@@ -1,3 +1,5 @@
+import type { CertificateExpiry } from '../core/certificate.ts'
+import { expiryOf } from '../core/certificate.ts'
 import type { InstallationFact } from '../core/events.ts'
 
 /** Collects what was found, where, and what was not. */
@@ -6,9 +8,15 @@ export class Facts {
   isUnreachable = false
   readonly #facts: InstallationFact[] = []
   readonly #problems: string[] = []
+  readonly #certificates: CertificateExpiry[] = []
 
   add(name: string, value: string | undefined, from: string): void {
     if (value !== undefined) this.#facts.push({ name, value, from })
+  }
+
+  /** A certificate of the cluster that MongoDB is reached with. */
+  certificate(where: string, pem: string | undefined): void {
+    this.#certificates.push(...expiryOf(where, pem))
   }
 
   problem(sentence: string): void {
@@ -18,6 +26,10 @@ export class Facts {
 
   get list(): readonly InstallationFact[] {
     return this.#facts
+  }
+
+  get certificates(): readonly CertificateExpiry[] {
+    return this.#certificates
   }
 
   get problems(): readonly string[] {

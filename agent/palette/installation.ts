@@ -1,4 +1,5 @@
 import type { MongodbConfig } from '../config/config.ts'
+import type { CertificateExpiry } from '../core/certificate.ts'
 import type { InstallationFact } from '../core/events.ts'
 
 export type Edition = 'palette' | 'vertex'
@@ -12,6 +13,8 @@ export interface Installation {
   readonly statefulSet?: string
   /** How to reach its MongoDB. */
   readonly mongodb: MongodbConfig
+  /** Those of the cluster that MongoDB is reached with; what stands in the file is not among them. */
+  readonly certificates: readonly CertificateExpiry[]
   readonly facts: readonly InstallationFact[]
   /** What could not be found out, as sentences with what to do. */
   readonly problems: readonly string[]

@@ -77,6 +77,7 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     type: z.literal('installation.found'),
     ...run,
     facts: z.array(z.object({ name: z.string(), value: z.string(), from: z.string() })),
+    certificates: z.array(z.object({ certificate: z.string(), expiresAt: at })).exactOptional(),
     problems: z.array(z.string()),
   }),
   z.object({

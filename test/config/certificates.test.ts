@@ -31,7 +31,7 @@ function withCertificates(caCert: string | undefined): Config {
 it('names each attribute that holds certificates, with the first of them to expire', () => {
   const bundle = `# ours\n${selfSignedCertificate().cert}\n${OLD}`
   const found = certificatesOf(withCertificates(bundle))
-  expect(found.map(({ attribute }) => attribute)).toEqual([
+  expect(found.map(({ certificate }) => certificate)).toEqual([
     'provider.palette.mongodb.client_cert',
     'resource.backup_storage_location.offsite.ca_cert',
   ])
@@ -41,7 +41,7 @@ it('names each attribute that holds certificates, with the first of them to expi
 })
 
 it('names no attribute that is not there', () => {
-  expect(certificatesOf(withCertificates(undefined)).map(({ attribute }) => attribute)).toEqual([
+  expect(certificatesOf(withCertificates(undefined)).map(({ certificate }) => certificate)).toEqual([
     'provider.palette.mongodb.client_cert',
   ])
 })

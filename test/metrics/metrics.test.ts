@@ -127,12 +127,25 @@ describe('from the start', () => {
 describe('a reload', () => {
   it('tells when certificates expire, as long as they are in force', async () => {
     const certificates = [
-      { attribute: 'provider.palette.mongodb.ca_cert', expiresAt: new Date('2027-01-01T00:00:00Z') },
+      { certificate: 'provider.palette.mongodb.ca_cert', expiresAt: new Date('2027-01-01T00:00:00Z') },
     ]
     metrics.onApplied({ ...CONFIG, certificates })
-    const series = 'certificate_expiry_timestamp_seconds{attribute="provider.palette.mongodb.ca_cert"}'
+    const series = 'certificate_expiry_timestamp_seconds{certificate="provider.palette.mongodb.ca_cert"}'
     expect(await sample(series)).toBe(seconds('2027-01-01T00:00:00Z'))
     metrics.onApplied(CONFIG)
+    expect(await sample(series)).toBeUndefined()
+  })
+
+  it('tells when the certificates expire that were found in the cluster, also while it does not answer', async () => {
+    const certificate = 'Secret hubble-system/mongo-tls, key ca.crt'
+    const series = `certificate_expiry_timestamp_seconds{certificate="${certificate}"}`
+    const found = { type: 'installation.found', runId: 'r1', facts: [], problems: [] } as const
+    tell({ ...found, certificates: [{ certificate, expiresAt: '2027-01-01T00:00:00.000Z' }] })
+    expect(await sample(series)).toBe(seconds('2027-01-01T00:00:00Z'))
+    tell(found)
+    metrics.onApplied(CONFIG)
+    expect(await sample(series)).toBe(seconds('2027-01-01T00:00:00Z'))
+    tell({ ...found, certificates: [] })
     expect(await sample(series)).toBeUndefined()
   })
 

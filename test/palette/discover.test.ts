@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { PaletteConfig } from '../../agent/config/config.ts'
 import { systemClock } from '../../agent/core/clock.ts'
 import { Secret } from '../../agent/core/secret.ts'
+import { DAY_MS } from '../../agent/core/units.ts'
 import { findAccess } from '../../agent/kubernetes/access.ts'
 import { KubernetesClient } from '../../agent/kubernetes/client.ts'
 import { discover } from '../../agent/palette/discover.ts'
@@ -41,6 +42,12 @@ describe('discovery', () => {
     expect(found.mongodb.tls?.clientKey?.reveal()).toBe(key)
     expect(found.edition).toBe('vertex')
     expect(factsOf(found)['mongodb.tls']).toContain('names are not compared')
+    expect(found.certificates.map(({ certificate }) => certificate)).toEqual([
+      'Secret hubble-system/mongo-tls, key ca.crt',
+      'Secret hubble-system/mongo-tls, key tls.crt',
+    ])
+    const aDayAway = found.certificates.map(({ expiresAt }) => Math.round((expiresAt.getTime() - Date.now()) / DAY_MS))
+    expect(aDayAway).toEqual([1, 1])
   })
 
   it('compares names where the certificate has them', async () => {
@@ -77,6 +84,7 @@ describe('discovery', () => {
     const { cert } = selfSignedCertificate()
     const found = await discoverIn(double, { mongodbOverrides: { caCert: cert } })
     expect(found.mongodb).toMatchObject({ caCert: cert })
+    expect(found.certificates).toEqual([])
     expect(found.mongodb.uri.reveal()).toContain('tls=true')
     const mongo = double.store.find('StatefulSet', NAMESPACE, 'mongo')
     if (mongo) double.store.put({ ...mongo, spec: { ...Object(mongo['spec']), replicas: 0 } })

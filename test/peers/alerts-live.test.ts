@@ -120,10 +120,10 @@ describe.skipIf(peersMissing(...PEERS))('alerts, by causing what they are for', 
   it('certificate expiring, until it is replaced', async () => {
     await writeFile(join(folder, 'ca.crt'), selfSignedCertificate().cert)
     await writeFile(configFile, configuration('ca_cert: { $file: ca.crt }'))
-    const attribute = 'resource.backup_storage_location.offsite.ca_cert'
-    await prometheus.alert('firing', 'PaletteBackupCertificateExpiring', { attribute })
+    const certificate = 'resource.backup_storage_location.offsite.ca_cert'
+    await prometheus.alert('firing', 'PaletteBackupCertificateExpiring', { certificate })
     await writeFile(configFile, configuration())
-    await prometheus.alert('resolved', 'PaletteBackupCertificateExpiring', { attribute })
+    await prometheus.alert('resolved', 'PaletteBackupCertificateExpiring', { certificate })
   })
 
   it('reload refused, while the file has a mistake', async () => {

@@ -28,7 +28,7 @@ async function metricsPage(): Promise<string> {
     },
   })
   const policies = [{ name: 'p', backupLocations: ['l'] }]
-  const certificates = [{ attribute: 'a', expiresAt: new Date(0) }]
+  const certificates = [{ certificate: 'a', expiresAt: new Date(0) }]
   metrics.onApplied({ digest: 'd', policies, locations: [{ name: 'l' }], certificates })
   const { text } = await metrics.render()
   const rows = text
