@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
-import { errnoOf } from '../core/errors.ts'
 import { checkSchema } from './check-schema.ts'
 import type { Config } from './config.ts'
 import { LARGEST_BYTES, readDocument, TOO_LARGE } from './document.ts'
-import { digestOf, NO_CONTENT, readBounded, TooLarge } from './read-bounded.ts'
+import { digestOf, explainUnreadable, NO_CONTENT, readBounded, TooLarge } from './read-bounded.ts'
 import { resolveReferences } from './references.ts'
 import { createReporter } from './reporter.ts'
 import { warnOfDeprecated } from './rules/deprecated.ts'
@@ -66,15 +65,14 @@ export async function readConfigFile(file: string, env: LoadOptions['env']): Pro
   try {
     content = await readBounded(file, LARGEST_BYTES)
   } catch (cause) {
-    const problem = cause instanceof TooLarge ? TOO_LARGE : explainUnreadable(file, errnoOf(cause))
+    const problem = cause instanceof TooLarge ? TOO_LARGE : unreadable(file, cause)
     return { diagnostics: [{ severity: 'error', ...problem }], files: new Map([[path, NO_CONTENT]]) }
   }
   const loaded = await loadConfig(content.toString('utf8'), { file, env })
   return { ...loaded, files: new Map([...loaded.files, [path, digestOf(content)]]) }
 }
 
-function explainUnreadable(file: string, errno: string | undefined): { summary: string; detail: string } {
-  const why = errno === 'ENOENT' ? 'There is no such file.' : `Reading it failed: ${errno ?? 'unknown'}.`
-  const detail = `${file}: ${why} Name the configuration by --config or PALETTE_BACKUP_CONFIG.`
+function unreadable(file: string, cause: unknown): { summary: string; detail: string } {
+  const detail = `${file}: ${explainUnreadable(cause)}. Name the configuration by --config or PALETTE_BACKUP_CONFIG.`
   return { summary: 'Configuration cannot be read', detail }
 }

@@ -1,8 +1,7 @@
 import { dirname, resolve } from 'node:path'
-import { errnoOf } from '../core/errors.ts'
 import { isReference, type Reference } from './attributes.ts'
 import type { Path } from './document.ts'
-import { digestOf, NO_CONTENT, readBounded, TooLarge } from './read-bounded.ts'
+import { digestOf, explainUnreadable, NO_CONTENT, readBounded, TooLarge } from './read-bounded.ts'
 import type { Reporter } from './reporter.ts'
 
 /** A value of the file with a text in place of every reference. */
@@ -88,13 +87,6 @@ async function readSecretFile(file: string): Promise<SecretFile> {
     return text === '' ? refuse('File is empty', `${file} holds nothing.`, digest) : { text, digest }
   } catch (cause) {
     if (cause instanceof TooLarge) return refuse('File too large', `${file} is larger than 1 MiB.`)
-    return refuse('File cannot be read', `${file}: ${explainErrno(errnoOf(cause))}.`)
+    return refuse('File cannot be read', `${file}: ${explainUnreadable(cause)}.`)
   }
-}
-
-function explainErrno(code: string | undefined): string {
-  if (code === 'ENOENT') return 'there is no such file'
-  if (code === 'EACCES' || code === 'EPERM') return 'no permission to read it'
-  if (code === 'EISDIR') return 'this is a directory'
-  return `reading failed (${code ?? 'unknown'})`
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +70,24 @@ describe('a file that is a trap', () => {
     ])
     await rm(folder, { recursive: true })
   })
+})
+
+it('a named pipe is refused at once, as the file and as a secret: to open it would wait for ever', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'traps-'))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const file = join(folder, 'palette-backup.yaml')
+  await writeFile(file, MINIMAL.replace('$env: MONGODB_URI', '$file: pipe'))
+  const summary = 'Configuration cannot be read'
+  expect((await readConfigFile(pipe, env)).diagnostics).toMatchObject([
+    { summary, detail: expect.stringContaining(': this is a pipe, not a file.') },
+  ])
+  expect((await readConfigFile(file, env)).diagnostics).toMatchObject([
+    { detail: `${pipe}: this is a pipe, not a file.` },
+  ])
+  const directory = { summary, detail: expect.stringContaining(`${folder}: this is a directory.`) }
+  expect((await readConfigFile(folder, env)).diagnostics).toMatchObject([directory])
+  await rm(folder, { recursive: true })
 })
 
 describe('a file that only looks like a trap', () => {
