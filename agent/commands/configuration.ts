@@ -1,14 +1,22 @@
 import type { Config, PolicyConfig } from '../config/config.ts'
 import { readConfigFile } from '../config/load.ts'
-import { formatDiagnostics } from '../core/diagnostics.ts'
+import { type Diagnostic, formatDiagnostics } from '../core/diagnostics.ts'
 import { Failure } from '../core/errors.ts'
 import type { CommandContext, CommonOptions } from './context.ts'
 import { Explained, printJson } from './outcome.ts'
 
 /** The configuration of the file; an invalid one is explained and ends the command with exit code 2. */
 export async function requireConfig(options: CommonOptions, context: CommandContext): Promise<Config> {
+  return (await requireLoaded(options, context)).config
+}
+
+/** The same, with the warnings. */
+export async function requireLoaded(
+  options: CommonOptions,
+  context: CommandContext,
+): Promise<{ readonly config: Config; readonly diagnostics: readonly Diagnostic[] }> {
   const { config, diagnostics } = await readConfigFile(options.config, context.env)
-  if (config) return config
+  if (config) return { config, diagnostics }
   if (options.json) printJson({ diagnostics }, context)
   else context.stderr.write(formatDiagnostics(diagnostics))
   throw new Explained()

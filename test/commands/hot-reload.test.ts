@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { AgentProcess } from '../support/agent-process.ts'
+import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { seedStore } from '../support/mongodb/palette-load.ts'
 import { type MongodbDouble, startMongodb } from '../support/mongodb/server.ts'
@@ -103,6 +103,26 @@ describe('a running agent', () => {
     expect((await post('/-/reload')).json['outcome']).toBe('applied')
     expect(await agent.metric('palette_backup_config_last_reload_successful')).toBe(1)
     expect(await reloads('refused')).toBe(1)
+  })
+
+  it('is asked for the plan of another file, and says what is wrong in that one', async () => {
+    const other = join(folder, 'other.yaml')
+    const options = { configFile: other, env: { MONGODB_URI: mongodb.uri } }
+    await writeFile(other, configuration({ policy: 'weekly', folder: 'other' }))
+    const planned = await runCommand(options, ['plan', '--agent', agent.url])
+    expect(planned).toMatchObject({ code: 0, stderr: '' })
+    expect(planned.stdout).toContain(`filesystem.path          "${join(folder, 'nas')}" → "${join(folder, 'other')}"`)
+    expect(planned.stdout).toMatch(
+      /\+ backup_policy.weekly {2}\(starts; first backup .*\)\n {2}- backup_policy.nightly {2}\(stops; /,
+    )
+    await writeFile(other, broken())
+    const refused = await runCommand(options, ['plan', '--agent', agent.url])
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain(`on ${other} line 11, in resource.backup_policy.nightly.keep_minimun:`)
+    await writeFile(other, configuration().replace('      allow_cleartext: true\n', ''))
+    const warned = await runCommand(options, ['plan', '--from', file])
+    expect(warned.code).toBe(0)
+    expect(warned.stderr).toContain('Warning: Backups stored without encryption')
   })
 
   it('lets a run that is under way keep what it began with', async () => {
