@@ -8,10 +8,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Secret } from '../../agent/core/secret.ts'
 import { decrypt } from '../../agent/pack/age/decrypt.ts'
 import { encrypt } from '../../agent/pack/age/encrypt.ts'
+import { acceptsNoMutation } from '../pack/age-mutations.ts'
 import { collect, sliced } from '../support/streams.ts'
 import { peerBinary, peersMissing } from './servers/peer.ts'
 
 const run = promisify(execFile)
+
+it('accepts none of 10,000 changed age files, and crashes on none', () => acceptsNoMutation(10_000))
 
 /** The stock tool, in both directions; the format is only ours to follow. */
 describe.skipIf(peersMissing('age', 'age-keygen'))('age', () => {
