@@ -39,6 +39,7 @@ export async function planRestore(
   const manifest = await readManifest(location, { clusterName }, backup, options)
   const selected = selectCollections(manifest, options)
   const target = await source.look(selected.databases, options)
+  checkNames(manifest, target)
   const documents = selected.collections.reduce((sum, { from }) => sum + from.documents, 0)
   const bytes = selected.collections.reduce((sum, { from }) => sum + from.bytes, 0)
   const durationMs = (bytes / BYTES_PER_SECOND) * SECOND_MS
@@ -82,6 +83,16 @@ function compareServers(manifest: Manifest, target: TargetFacts): string[] {
     )
   }
   return notes
+}
+
+/** MongoDB manual, Naming Restrictions, "Database Name Case Sensitivity": seen only when others are gone already. */
+function checkNames(manifest: Manifest, { alike = [] }: TargetFacts): void {
+  if (alike.length === 0) return
+  throw refused(
+    manifest,
+    `the target has ${alike.join(', ')}, and MongoDB takes no database whose name differs from that only in case`,
+    'Choose another name with --rename-database, or drop the other database.',
+  )
 }
 
 function checkRoom(manifest: Manifest, { freeBytes, databases }: TargetFacts, bytes: number): string[] {

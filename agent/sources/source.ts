@@ -135,6 +135,8 @@ export interface TargetFacts {
   readonly featureCompatibilityVersion?: string
   /** Of the databases that were asked for, those that exist. */
   readonly databases: readonly { readonly name: string; readonly collections: number; readonly bytes: number }[]
+  /** Databases whose names are those that were asked for but for upper and lower case. */
+  readonly alike?: readonly string[]
   /** On the disk of its data, where it tells. */
   readonly freeBytes?: number
   /** Actions that the user lacks and a restore needs, as `insert on hubbledb`; undefined where the server does not say. */

@@ -34,6 +34,8 @@ export async function lookAtTarget(
     const listed = await ask(admin, { listDatabases: 1, nameOnly: true }, reading)
     const names: string[] = (listed['databases'] ?? []).map(({ name }: Document) => String(name))
     const existing = databases.filter((name) => names.includes(name))
+    const wanted = new Set(databases.map((name) => name.toLowerCase()))
+    const alike = names.filter((name) => wanted.has(name.toLowerCase()) && !databases.includes(name))
     const stats = await Promise.all(existing.map((name) => statsOf(client, name, reading)))
     const [fcv, disk, missing] = await Promise.all([
       tolerant(ask(admin, { getParameter: 1, featureCompatibilityVersion: 1 }, reading)),
@@ -47,6 +49,7 @@ export async function lookAtTarget(
       serverVersion: String(version),
       ...(typeof fcvText === 'string' ? { featureCompatibilityVersion: fcvText } : {}),
       databases: existing.map((name, index) => ({ name, ...(stats[index] ?? { collections: 0, bytes: 0 }) })),
+      ...(alike.length > 0 ? { alike } : {}),
       ...(Number.isFinite(freeBytes) && freeBytes >= 0 ? { freeBytes } : {}),
       ...(missing ? { missingRights: missing } : {}),
     }
