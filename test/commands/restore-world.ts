@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
+import { UnfinishedRestore } from '../../agent/backup/unfinished-restore.ts'
 import { type CommandResult, runCommand } from '../support/agent-process.ts'
 import { configurationText } from '../support/configuration-text.ts'
 import { type CollectionContents, contentsOf } from '../support/contents.ts'
@@ -28,11 +29,18 @@ export class RestoreWorld implements AsyncDisposable {
   }
 
   static async start(
-    options: { readonly bytes?: number; readonly target?: MongodbOptions; readonly encrypted?: boolean } = {},
+    options: {
+      readonly bytes?: number
+      /** Also collections, indexes and views of every kind. */
+      readonly allTypes?: boolean
+      readonly target?: MongodbOptions
+      readonly encrypted?: boolean
+    } = {},
   ) {
     const folder = await mkdtemp(join(tmpdir(), 'restore-'))
     const [source, target] = await Promise.all([startMongodb(), startMongodb(options.target)])
-    seedStore(source.store, paletteCollections({ bytes: options.bytes ?? 2_000_000 }))
+    const { bytes = 2_000_000, allTypes = false } = options
+    seedStore(source.store, paletteCollections({ bytes, allTypes }))
     const env = { MONGODB_URI: source.uri, TARGET_URI: target.uri }
     const world = new RestoreWorld(folder, source, target, env)
     await mkdir(join(folder, 'nas'))
@@ -68,11 +76,11 @@ export class RestoreWorld implements AsyncDisposable {
   }
 
   /** What the location says of a restore that was begun. */
-  async record(): Promise<{ readonly stage: string } | undefined> {
+  async record(): Promise<UnfinishedRestore | undefined> {
     const [file] = (await this.stored('.json')).filter((name) => name.includes('/.restores/'))
     if (!file) return undefined
     try {
-      return JSON.parse(await readFile(file, 'utf8'))
+      return UnfinishedRestore.parse(JSON.parse(await readFile(file, 'utf8')))
     } catch {
       return undefined
     }

@@ -1,14 +1,10 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { MongoClient } from 'mongodb'
 import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../support/until.ts'
-import { DATABASES, RestoreWorld } from './restore-world.ts'
+import { RestoreWorld } from './restore-world.ts'
 
-const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
 const worlds: RestoreWorld[] = []
 
 afterEach(async () => {
@@ -77,36 +73,6 @@ describe('restore', { timeout: 120_000 }, () => {
     )
     expect(await world.contents(world.target.uri, ['hubbledb'])).toEqual(now)
   })
-
-  it.each(['restoring', 'comparing'])(
-    'that is killed while %s is told, and finished or rolled back by the next',
-    async (stage) => {
-      const world = await start({ bytes: 6_000_000 })
-      await fillTarget(world.target.uri)
-      const before = await world.contents()
-      world.target.faults.stall(stage === 'restoring' ? 'insert' : 'find', stage === 'restoring' ? 3 : 4)
-      await killAt(world, stage)
-      world.target.faults.clear()
-      expect(await world.record()).toMatchObject({ stage, databases: DATABASES.toSorted(), safety: { complete: true } })
-
-      const other = await world.restore(['--include', 'hubbledb'])
-      expect(other).toMatchObject({ code: 4, stderr: expect.stringContaining('leaves its hubble_archivedb') })
-      const again = await world.restore()
-      expect(again.code, again.stderr).toBe(0)
-      expect(again.stderr).toContain('broke off')
-      expect(await world.contents()).toEqual(await world.contents(world.source.uri))
-      expect(await world.record()).toBeUndefined()
-
-      world.target.faults.stall('insert', 2)
-      await killAt(world, 'restoring')
-      world.target.faults.clear()
-      const back = await world.run(['restore', '--rollback', '--to-uri-env', 'TARGET_URI'], 'RESTORE prod\n')
-      expect(back.code, back.stderr).toBe(0)
-      expect(await world.contents()).toEqual(await world.contents(world.source.uri))
-      expect(before).not.toEqual(await world.contents())
-      expect(await world.record()).toBeUndefined()
-    },
-  )
 
   it('finds what somebody wrote meanwhile', async () => {
     const world = await start()
@@ -202,17 +168,3 @@ describe('restore', { timeout: 120_000 }, () => {
     expect(verified, verified.stdout + verified.stderr).toMatchObject({ code: 0 })
   })
 })
-
-async function killAt(world: RestoreWorld, stage: string): Promise<void> {
-  const args = [MAIN, 'restore', 'latest', '--to-uri-env', 'TARGET_URI', '--yes', '--config', world.configFile]
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...world.env }, stdio: 'ignore' })
-  const ended = once(child, 'exit')
-  const stalled = stage === 'restoring' ? 'insert' : 'find'
-  await until(
-    stage,
-    60_000,
-    async () => (await world.record())?.stage === stage && world.target.commands.includes(stalled),
-  )
-  child.kill('SIGKILL')
-  await ended
-}

@@ -103,8 +103,12 @@ export class AgentProcess implements AsyncDisposable {
 }
 
 /** One command of the real program that is left to run: for who ends it himself. */
-export function startCommand(options: AgentOptions, args: readonly string[]): ChildProcess {
-  const child = spawnMain(options, [...args, '--config', options.configFile], 'ignore')
+export function startCommand(
+  options: AgentOptions,
+  args: readonly string[],
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): ChildProcess {
+  const child = spawnMain(options, [...args, '--config', options.configFile], stdin)
   child.stdout?.resume()
   child.stderr?.resume()
   return child
