@@ -1,7 +1,7 @@
 import { readCatalog, readManifest } from '../backup/catalog.ts'
 import type { RestoreSelection } from '../backup/restore-selection.ts'
 import { SAFETY_POLICY, type UnfinishedRestore } from '../backup/unfinished-restore.ts'
-import type { Config, MongodbConfig } from '../config/config.ts'
+import type { Config, MongodbConfig, MongodbOrigin } from '../config/config.ts'
 import { Failure } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 import type { OpenedLocations } from './compose.ts'
@@ -43,11 +43,15 @@ export function targetOf(
 ): MongodbConfig | undefined {
   if (toUriEnv === undefined) return undefined
   const uri = env[toUriEnv]
-  if (uri) return { uri: new Secret(uri) }
+  if (uri) return { uri: new Secret(uri), origin: originOf(`the environment variable ${toUriEnv}`) }
   throw new Failure(`the environment variable ${toUriEnv} is not set`, {
     code: 'config',
     hint: '--to-uri-env takes the name of a variable that holds the connection string of the target.',
   })
+}
+
+function originOf(holder: string): MongodbOrigin {
+  return { account: `the account in ${holder}`, hosts: `the hosts in ${holder}` }
 }
 
 /** A MongoDB that the operator names has no installation around it that would be known. */

@@ -29,9 +29,19 @@ export interface PaletteConfig {
 
 export interface MongodbConfig {
   readonly uri: Secret
+  /** Absent: `provider.palette.mongodb.uri` of the file. */
+  readonly origin?: MongodbOrigin
   /** PEM text of the authorities to trust, where the system's do not do. */
   readonly caCert?: string
   readonly tls?: MongodbTls
+}
+
+/** Where a connection comes from, for the advice of an error: each the rest of a sentence that begins with "Check". */
+export interface MongodbOrigin {
+  /** `user and password in Secret hubble-system/spectromongosecret, or ...` */
+  readonly account: string
+  /** `StatefulSet hubble-system/mongo, or ...` */
+  readonly hosts: string
 }
 
 export interface MongodbTls {

@@ -44,15 +44,26 @@ export async function internalMongodb(options: InternalOptions, facts: Facts): P
     from: 'as Palette names it',
   })
   const tls = await discoverTls(options, facts)
+  const { namespace } = palette
   return {
     uri: connectionString(username, password, workload.members.join(','), {
       authSource: AUTH_SOURCE,
       replicaSet: overrides.replicaSet ?? workload.replicaSet,
       tls: tls ? 'true' : undefined,
     }),
+    origin: {
+      account: `the account of MongoDB (user ${username}): ${originOf(facts, 'mongodb.password')}; provider.palette.mongodb.username and .password override what was found`,
+      hosts: `StatefulSet ${namespace}/${workload.name}, which the members and the replica set were found in; provider.palette.mongodb.stateful_set, .replica_set or .uri override it`,
+    },
     ...(tls?.caCert === undefined ? {} : { caCert: tls.caCert }),
     ...(tls?.tls ? { tls: tls.tls } : {}),
   }
+}
+
+/** Where the password was found, in words. */
+function originOf({ list }: Facts, name: string): string {
+  const from = list.find((fact) => fact.name === name)?.from ?? 'configuration'
+  return from === 'configuration' ? `provider.palette.${name}` : `its password is from ${from}`
 }
 
 /** What the file says, else what the StatefulSet says, else where the chart is known to put it. */
@@ -178,6 +189,10 @@ export function externalMongodb(release: HelmRelease, overrides: MongodbOverride
   const uri = connectionString(username, password, hosts, { authSource: AUTH_SOURCE, ...options }, scheme)
   return {
     uri,
+    origin: {
+      account: `user ${username} and mongo.databasePassword of Helm release ${release.name}; provider.palette.mongodb.username and .password, or .uri, override it`,
+      hosts: `mongo.databaseUrl of Helm release ${release.name}; provider.palette.mongodb.uri overrides it`,
+    },
     ...(overrides.caCert === undefined ? {} : { caCert: overrides.caCert }),
     ...(overrides.clientCert === undefined ? {} : { tls: overrides.clientCert }),
   }

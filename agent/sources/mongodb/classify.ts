@@ -1,4 +1,5 @@
 import { MongoError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb'
+import type { MongodbConfig, MongodbOrigin } from '../../config/config.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import { Failure, toFailure } from '../../core/errors.ts'
 
@@ -20,19 +21,28 @@ const MEMBER_LOST: readonly unknown[] = [10107, 13435, 13436, 189, 11600, 11602,
 export const LONGER_WINDOW =
   'To get one instant, set extend_snapshot_window of the policy to more seconds than the reading takes; max_bytes_per_second makes it longer.'
 
+/** Of a connection string that stands in the file. */
+const WRITTEN: MongodbOrigin = {
+  account: 'user, password and authSource in provider.palette.mongodb.uri',
+  hosts: 'the hosts and the replica set name in provider.palette.mongodb.uri',
+}
+
 /** For whatever the driver says about a connection string: its message may quote it, and with it the password. */
-export function malformedUri(): Failure {
-  return new Failure('reading provider.palette.mongodb.uri: the connection string is malformed', {
+export function malformedUri({ origin = WRITTEN }: MongodbConfig): Failure {
+  return new Failure('connecting to MongoDB: the connection string is malformed', {
     code: 'config',
-    hint: 'Percent-encode special characters of user and password, and check the options behind the question mark.',
+    hint: `Check ${origin.hosts}. In a connection string, percent-encode special characters of user and password, and check the options behind the question mark.`,
   })
 }
 
-/** The driver's error as one of ours. `doing` names the operation and what it was done to. */
-export function mongodbFailure(cause: unknown, doing: string): Failure {
+/**
+ * The driver's error as one of ours. `doing` names the operation and what it was done to; `config`: what was connected
+ * with, where that itself may be wrong.
+ */
+export function mongodbFailure(cause: unknown, doing: string, config?: MongodbConfig): Failure {
   if (cause instanceof Failure) return cause
   if (!(cause instanceof MongoError)) return toFailure(cause, doing)
-  const { code, hint, retryable } = classify(cause)
+  const { code, hint, retryable } = classify(cause, config && (config.origin ?? WRITTEN))
   return new Failure(`${doing}: ${reasonOf(cause)}`, {
     code,
     retryable,
@@ -65,13 +75,13 @@ interface Verdict {
   readonly hint?: string
 }
 
-function classify(error: MongoError): Verdict {
+function classify(error: MongoError, origin?: MongodbOrigin): Verdict {
   const root = error instanceof MongoServerSelectionError ? (error.cause ?? error) : error
   if (isAuthentication(error) || isAuthentication(root)) {
     return {
       code: 'auth',
       retryable: false,
-      hint: 'Check user, password and authSource in provider.palette.mongodb.uri.',
+      hint: `Check ${origin?.account ?? 'the account that MongoDB is connected to with'}.`,
     }
   }
   if (error instanceof MongoServerError) return classifyServerError(error)
@@ -79,7 +89,7 @@ function classify(error: MongoError): Verdict {
     return {
       code: 'unreachable',
       retryable: true,
-      hint: 'Check the hosts and the replica set name in provider.palette.mongodb.uri, TLS, and network policies.',
+      hint: `Check ${origin ? `${origin.hosts}; ` : ''}that MongoDB runs, TLS, and network policies.`,
     }
   }
   return { code: 'unavailable', retryable: true }

@@ -70,7 +70,7 @@ async function open(
   } catch (cause) {
     await close()
     throwIfAborted(signal, doing)
-    throw mongodbFailure(cause, doing)
+    throw mongodbFailure(cause, doing, config)
   }
   if (options.closeOnAbort === false) signal.removeEventListener('abort', onAbort)
   return { client, [Symbol.asyncDispose]: close }
@@ -86,7 +86,8 @@ export function hostsIn(config: MongodbConfig): string {
   return hostsOf(openClient(config, config.uri.reveal(), {}))
 }
 
-function openClient({ caCert, tls }: MongodbConfig, uri: string, options: ConnectOptions): MongoClient {
+function openClient(config: MongodbConfig, uri: string, options: ConnectOptions): MongoClient {
+  const { caCert, tls } = config
   const { readPreference = 'primary', connectMs = CONNECT_MS, patient = false } = options
   const defaults = {
     appName: 'palette-backup',
@@ -106,7 +107,7 @@ function openClient({ caCert, tls }: MongodbConfig, uri: string, options: Connec
       ...(tls ? tlsOptions(tls) : {}),
     })
   } catch {
-    throw malformedUri()
+    throw malformedUri(config)
   }
 }
 
