@@ -2,8 +2,8 @@ import type { Config } from '../config/config.ts'
 import type { Diagnostic } from '../core/diagnostics.ts'
 import type { FailureData } from '../core/errors.ts'
 import type { ValidateStep } from '../core/events.ts'
-import type { LocationReport } from '../http/agent-view.ts'
-import type { Permission } from '../runs/request.ts'
+import type { LocationReport, ValidationReport } from '../http/agent-view.ts'
+import type { Permission, RunOrder } from '../runs/request.ts'
 import type { RunPool } from '../runs/run-pool.ts'
 
 export interface ValidateOptions {
@@ -19,8 +19,17 @@ export async function validateLocation(
   location: string,
   { permission, signal }: ValidateOptions,
 ): Promise<LocationReport> {
+  return { location, ...(await validate(pool, { kind: 'validate', config, location, permission }, signal)) }
+}
+
+/** Looks for the installation of a configuration and reads from it, in a run process. */
+export function validateInstallation(pool: RunPool, config: Config, signal: AbortSignal): Promise<ValidationReport> {
+  return validate(pool, { kind: 'validate', config, permission: 'read' }, signal)
+}
+
+async function validate(pool: RunPool, order: RunOrder, signal: AbortSignal): Promise<ValidationReport> {
   const steps: ValidateStep[] = []
-  const run = pool.submit({ kind: 'validate', config, location, permission }, (event) => {
+  const run = pool.submit(order, (event) => {
     if (event.type === 'validate.step') steps.push(event.step)
   })
   const cancel = (): void => run.cancel()
@@ -29,7 +38,7 @@ export async function validateLocation(
   const { result, failure } = await run.done
   signal.removeEventListener('abort', cancel)
   const ok = result === 'success' && steps.every((step) => step.ok)
-  return { location, ok, result, steps, ...(failure ? { failure } : {}) }
+  return { ok, result, steps, ...(failure ? { failure } : {}) }
 }
 
 /** All of these locations at once. */
@@ -54,11 +63,22 @@ export function locationDiagnostics(reports: readonly LocationReport[]): Diagnos
     }))
 }
 
-function explain({ steps, failure, result }: LocationReport): string {
+/** An error where MongoDB cannot be found or read. */
+export function installationDiagnostics(report: ValidationReport): Diagnostic[] {
+  if (report.ok) return []
+  const summary = "Palette's MongoDB or its Secrets cannot be backed up"
+  return [{ severity: 'error', summary, detail: reasonOf(report).join('\n'), path: ['provider', 'palette'] }]
+}
+
+function explain(report: LocationReport): string {
+  const advice = 'To apply the configuration without this check, set validate: false in the location.'
+  return [...reasonOf(report), advice].join('\n')
+}
+
+function reasonOf({ steps, failure, result }: ValidationReport): string[] {
   const failed = steps.find((step) => !step.ok)
   const why: Partial<FailureData> = failed?.failure ?? failure ?? {}
   const reason = why.message ?? `the validation ended as ${result}`
   const step = failed ? `The step "${failed.name}" failed: ` : ''
-  const advice = 'To apply the configuration without this check, set validate: false in the location.'
-  return [`${step}${reason}`, why.hint, advice].filter((line) => line !== undefined).join('\n')
+  return [`${step}${reason}`, ...(why.hint === undefined ? [] : [why.hint])]
 }

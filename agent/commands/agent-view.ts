@@ -13,7 +13,13 @@ import type {
 import type { Metrics } from '../metrics/metrics.ts'
 import type { RunPool } from '../runs/run-pool.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
-import { locationDiagnostics, validateLocation, validateLocations } from './agent-locations.ts'
+import {
+  installationDiagnostics,
+  locationDiagnostics,
+  validateInstallation,
+  validateLocation,
+  validateLocations,
+} from './agent-locations.ts'
 import type { LoadedConfig } from './agent-process.ts'
 import { explainPlan } from './plan-notes.ts'
 
@@ -63,9 +69,13 @@ export function createView(parts: AgentParts): AgentView {
       const { config: sent, diagnostics } = await parts.loadText(text)
       if (!sent) return { ok: false, diagnostics, locations: [] }
       const names = sent.locations.map(({ name }) => name)
-      const locations = await validateLocations(pool, sent, names, { permission, signal })
-      const ok = locations.every((report) => report.ok)
-      return { ok, diagnostics: [...diagnostics, ...locationDiagnostics(locations)], locations }
+      const [locations, installation] = await Promise.all([
+        validateLocations(pool, sent, names, { permission, signal }),
+        validateInstallation(pool, sent, signal),
+      ])
+      const ok = installation.ok && locations.every((report) => report.ok)
+      const found = [...locationDiagnostics(locations), ...installationDiagnostics(installation)]
+      return { ok, diagnostics: [...diagnostics, ...found], locations, installation }
     },
     async plan(text) {
       const { config: sent, diagnostics } = await parts.loadText(text)

@@ -129,7 +129,7 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
       const { pinCommand } = await import('./pin.ts')
       exitCode = await pinCommand({ ...options, backup, action: 'unpin' }, context)
     })
-  add('validate', 'check the file, then use every location for real')
+  add('validate', 'check the file, look for MongoDB and read from it, then use every location for real')
     .argument('[location]', 'only this location')
     .addOption(
       new Option('--permission <kind>', 'what to try').choices(['read', 'write', 'readwrite']).default('readwrite'),

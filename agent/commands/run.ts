@@ -4,7 +4,7 @@ import { factsOf } from '../backup/manifest.ts'
 import { summaryOf, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
 import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'
-import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult } from '../core/events.ts'
+import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult, ValidateStep } from '../core/events.ts'
 import { SECOND_MS } from '../core/units.ts'
 import type { Location } from '../locations/location.ts'
 import { Traffic } from '../locations/traffic.ts'
@@ -17,6 +17,7 @@ import { executeBackup } from './execute-backup.ts'
 import { installationFound, openInstallation } from './open-installation.ts'
 import { exitCodeOf } from './outcome.ts'
 import type { ProcessHooks } from './program.ts'
+import { validateInstallation } from './validate-installation.ts'
 
 /**
  * A run in a process of its own: takes one request as a line on standard input, tells what happens as JSON lines on
@@ -174,6 +175,10 @@ async function validate(
 ): Promise<RunResult> {
   const { clock, signal } = context
   const { runId, config, location: name, permission } = request
+  if (name === undefined) {
+    const onStep = (step: ValidateStep): void => emit({ type: 'validate.step', runId, step })
+    return (await validateInstallation(config, context, onStep)) ? 'success' : 'failed'
+  }
   await using opened = await openLocations(config, [name], {
     ...context,
     ...reportUsage(runId, emit),

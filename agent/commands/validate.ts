@@ -9,12 +9,13 @@ import { openLocations } from './compose.ts'
 import { requireLocationName } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import { formatFailure, printJson } from './outcome.ts'
+import { validateInstallation } from './validate-installation.ts'
 
 export interface ValidateCommand extends CommonOptions {
   /** Default: all. */
   readonly location?: string
   readonly permission: Permission
-  /** Check the file alone, use no location. */
+  /** Check the file alone. */
   readonly offline?: boolean
 }
 
@@ -24,12 +25,25 @@ interface LocationResult {
   readonly steps: readonly ValidateStep[]
 }
 
-/** Checks the file and then uses each location for real: writes, reads back, lists, deletes. */
+/**
+ * Checks the file, then looks for the installation and reads from it, then uses each location for real: writes, reads back,
+ * lists, deletes. With a location named, that one alone.
+ */
 export async function validateCommand(options: ValidateCommand, context: CommandContext): Promise<ExitCode> {
   const { config, diagnostics } = await readConfigFile(options.config, context.env)
   if (!options.json) context.stderr.write(formatDiagnostics(diagnostics))
   const results: LocationResult[] = []
+  let installation: Omit<LocationResult, 'location'> | undefined
   if (config && !options.offline) {
+    if (options.location === undefined) {
+      const steps: ValidateStep[] = []
+      if (!options.json) context.stdout.write('installation:\n')
+      const ok = await validateInstallation(config, context, (step) => {
+        steps.push(step)
+        if (!options.json) context.stdout.write(formatStep(step))
+      })
+      installation = { ok, steps }
+    }
     const names = options.location
       ? [requireLocationName(config, options.location)]
       : config.locations.map(({ name }) => name)
@@ -54,9 +68,13 @@ export async function validateCommand(options: ValidateCommand, context: Command
       results.push({ location: location.name, ok, steps })
     }
   }
-  if (options.json) printJson({ valid: config !== undefined, diagnostics, locations: results }, context)
+  if (options.json)
+    printJson(
+      { valid: config !== undefined, diagnostics, locations: results, ...(installation ? { installation } : {}) },
+      context,
+    )
   if (!config) return 2
-  return results.every((result) => result.ok) ? 0 : 1
+  return installation?.ok !== false && results.every((result) => result.ok) ? 0 : 1
 }
 
 function formatStep({ name, ok, durationMs, detail, failure }: ValidateStep): string {

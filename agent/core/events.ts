@@ -186,7 +186,8 @@ export type RunEvent =
       readonly sentBytes: number
       readonly receivedBytes: number
     }
-  | { readonly type: 'validate.step'; readonly runId: string; readonly location: string; readonly step: ValidateStep }
+  /** Without a location: of the installation. */
+  | { readonly type: 'validate.step'; readonly runId: string; readonly location?: string; readonly step: ValidateStep }
   | {
       readonly type: 'run.finished'
       readonly runId: string

@@ -31,7 +31,7 @@ export interface AgentView {
   startBackup(policy: string): StartedBackup | undefined
   /** Undefined when there is no such location. */
   validateLocation(location: string, permission: Permission, signal: AbortSignal): Promise<LocationReport | undefined>
-  /** Checks the text of a configuration file and, where it is valid, uses its locations for real. */
+  /** Checks the text of a configuration file and, where it is valid, uses its locations and its installation for real. */
   validateText(text: string, permission: Permission, signal: AbortSignal): Promise<ConfigurationReport>
   /** What applying the text of a configuration file would change. */
   plan(text: string): Promise<PlanReport>
@@ -112,8 +112,11 @@ export interface StartedBackup {
   readonly started: boolean
 }
 
-export interface LocationReport {
+export interface LocationReport extends ValidationReport {
   readonly location: string
+}
+
+export interface ValidationReport {
   readonly ok: boolean
   readonly result: RunResult
   readonly steps: readonly ValidateStep[]
@@ -121,10 +124,12 @@ export interface LocationReport {
 }
 
 export interface ConfigurationReport {
-  /** No errors in the text, and every location could be used. */
+  /** No errors in the text, every location could be used, and the installation be read. */
   readonly ok: boolean
   readonly diagnostics: readonly Diagnostic[]
   readonly locations: readonly LocationReport[]
+  /** Whether MongoDB is found and can be read; absent where there are errors in the text. */
+  readonly installation?: ValidationReport
 }
 
 export interface PlanReport {

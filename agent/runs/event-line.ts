@@ -112,7 +112,7 @@ const Event: z.ZodType<RunEvent> = z.discriminatedUnion('type', [
     sentBytes: count,
     receivedBytes: count,
   }),
-  z.object({ type: z.literal('validate.step'), ...run, location: z.string(), step }),
+  z.object({ type: z.literal('validate.step'), ...run, location: z.string().exactOptional(), step }),
   z.object({
     type: z.literal('run.finished'),
     ...run,

@@ -12,7 +12,8 @@ export type RunOrder =
   | {
       readonly kind: 'validate'
       readonly config: Config
-      readonly location: string
+      /** Absent: the installation. */
+      readonly location?: string
       readonly permission: Permission
     }
 
@@ -55,7 +56,7 @@ const Request: z.ZodType<RunRequest> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('catalog'), ...envelope }),
   z.strictObject({
     kind: z.literal('validate'),
-    location: z.string().min(1),
+    location: z.string().min(1).exactOptional(),
     permission: z.enum(['read', 'write', 'readwrite']),
     ...envelope,
   }),

@@ -56,7 +56,7 @@ export class RunTask {
   get subject(): Subject {
     const { order } = this
     if (order.kind === 'backup') return { kind: order.kind, policy: order.policy }
-    if (order.kind === 'validate') return { kind: order.kind, location: order.location }
+    if (order.kind === 'validate' && order.location !== undefined) return { kind: order.kind, location: order.location }
     return { kind: order.kind }
   }
 

@@ -115,7 +115,10 @@ export function richView(status: Partial<Status> = {}): AgentView {
     startBackup: (policy) =>
       policy === 'nightly' ? { runId: 'activeab', state: 'running', started: true } : undefined,
     validateLocation: async (location) => (['nas', 'offsite'].includes(location) ? report(location) : undefined),
-    validateText: async () => ({ ok: true, diagnostics: [], locations: [report('nas')] }),
+    validateText: async () => ({
+      ...{ ok: true, diagnostics: [], locations: [report('nas')] },
+      installation: { ok: true, result: 'success', steps: report('nas').steps },
+    }),
     plan: async () => ({
       ok: true,
       diagnostics: [],
