@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { VERIFY_LEVELS } from '../backup/verify-level.ts'
 import type { Failure } from '../core/errors.ts'
 import { parseDuration, SECOND_MS } from '../core/units.ts'
@@ -178,11 +178,11 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
 function parsePort(text: string): number {
   const port = Number(text)
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new CommanderError(2, 'palette-backup.port', `error: --port takes a number from 0 to 65535, not ${text}`)
+  throw new InvalidArgumentError('It takes a number from 0 to 65535.')
 }
 
 function parseTime(text: string): number {
   const ms = parseDuration(text)
   if (ms !== undefined) return ms
-  throw new CommanderError(2, 'palette-backup.time', `error: --drain takes a time such as 30s or 10m, not ${text}`)
+  throw new InvalidArgumentError('It takes a time such as 30s or 10m.')
 }

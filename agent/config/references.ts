@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { dirname, resolve } from 'node:path'
 import { isReference, type Reference } from './attributes.ts'
 import type { Path } from './document.ts'
@@ -73,7 +74,7 @@ interface SecretFile {
   readonly problem?: { readonly summary: string; readonly detail: string }
 }
 
-/** Without the newline that editors and `echo` leave at the end. */
+/** Without the newline that editors and `echo` leave at the end, and the mark that Windows leaves at the beginning. */
 async function readSecretFile(file: string): Promise<SecretFile> {
   const refuse = (summary: string, detail: string, digest = NO_CONTENT): SecretFile => ({
     text: '',
@@ -82,8 +83,12 @@ async function readSecretFile(file: string): Promise<SecretFile> {
   })
   try {
     const content = await readBounded(file, LARGEST_BYTES)
-    const text = content.toString('utf8').replace(/\r?\n$/, '')
     const digest = digestOf(content)
+    if (!isUtf8(content)) return refuse('File is not text', `${file} holds bytes that are no UTF-8 text.`, digest)
+    const text = content
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .replace(/\r?\n$/, '')
     return text === '' ? refuse('File is empty', `${file} holds nothing.`, digest) : { text, digest }
   } catch (cause) {
     if (cause instanceof TooLarge) return refuse('File too large', `${file} is larger than 1 MiB.`)

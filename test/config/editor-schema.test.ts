@@ -16,6 +16,7 @@ const INVALID = new URL('invalid/', import.meta.url)
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'what lies outside of the file': [
     ...['age-recipient-by-reference', 'file-is-a-directory', 'file-missing', 'variable-empty', 'variable-not-set'],
+    'credential-of-two-lines',
     ...['ca-cert-is-none', 'mongodb-uri-invalid', 'palette-api-key-alone'],
   ],
   'one value against another': [

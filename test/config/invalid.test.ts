@@ -14,6 +14,7 @@ const env = {
   FTP_PASSWORD: 'hunter2',
   S3_ACCESS_KEY: 'hunter2',
   EMPTY: '',
+  TWO_LINES: 'hunter2\nDELE x',
 }
 
 const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.yaml')).sort()

@@ -90,6 +90,17 @@ it('a named pipe is refused at once, as the file and as a secret: to open it wou
   await rm(folder, { recursive: true })
 })
 
+it('a secret that is no text is refused, and the mark of Windows at its beginning is none of it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'traps-'))
+  const file = join(folder, 'palette-backup.yaml')
+  await writeFile(file, MINIMAL.replace('$env: MONGODB_URI', '$file: uri'))
+  await writeFile(join(folder, 'uri'), Buffer.from([0xff, 0xfe, 0x6d, 0x00]))
+  expect((await readConfigFile(file, env)).diagnostics).toMatchObject([{ summary: 'File is not text' }])
+  await writeFile(join(folder, 'uri'), `\uFEFF${env.MONGODB_URI}\r\n`)
+  expect((await readConfigFile(file, env)).config?.palette.mongodb?.uri.reveal()).toBe(env.MONGODB_URI)
+  await rm(folder, { recursive: true })
+})
+
 describe('a file that only looks like a trap', () => {
   it.each([
     ['a byte order mark', `\uFEFF${MINIMAL}`],

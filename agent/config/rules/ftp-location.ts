@@ -3,7 +3,7 @@ import type { FtpLocationConfig } from '../config.ts'
 import type { Path } from '../document.ts'
 import type { Reporter } from '../reporter.ts'
 import type { RawLocation, ResolvedCommon } from './locations.ts'
-import { checkCaCert } from './place.ts'
+import { checkCaCert, refuseLineBreaks } from './place.ts'
 
 const EXPECTED = 'Expected host, host:port or ftp://host:port.'
 const FTP_PORT = 21
@@ -22,6 +22,7 @@ export function ftpLocation(raw: RawLocation, common: ResolvedCommon, path: Path
   }
   const address = parseServer(ftp?.server ?? '', [...ftpPath, 'server'], report)
   const directory = ftp?.directory ?? '/'
+  refuseLineBreaks({ directory, username: ftp?.username, password: ftp?.password }, ftpPath, report)
   if (directory.split('/').includes('..')) {
     const detail = 'The directory is written without "..".'
     report.error({ path: [...ftpPath, 'directory'], summary: 'Invalid directory', detail })

@@ -11,6 +11,19 @@ export function checkFolder(folder: string | undefined, path: Path, report: Repo
   return trimmed
 }
 
+/** What goes into a line of a protocol ends where the line does; a credential with a line break is two files in one. */
+export function refuseLineBreaks(
+  values: Readonly<Record<string, string | undefined>>,
+  path: Path,
+  report: Reporter,
+): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || !/[\r\n\0]/.test(value)) continue
+    const detail = `${name} holds a line break. Of a file, one at its end is dropped, and there may be no other.`
+    report.error({ path: [...path, name], at: 'key', summary: 'More than one line', detail })
+  }
+}
+
 /** A certificate that cannot be read would be found out about only in the night. */
 export function checkCaCert(caCert: string | undefined, path: Path, report: Reporter): { caCert?: string } {
   // An empty text has been reported where it was read.

@@ -3,7 +3,7 @@ import type { S3LocationConfig } from '../config.ts'
 import type { Path } from '../document.ts'
 import type { Reporter } from '../reporter.ts'
 import type { RawLocation, ResolvedCommon } from './locations.ts'
-import { checkCaCert } from './place.ts'
+import { checkCaCert, refuseLineBreaks } from './place.ts'
 
 /** Bucket names as Amazon allows them, which S3-compatible services follow. */
 export const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
@@ -63,6 +63,8 @@ function credentials(s3: RawLocation['s3'], path: Path, report: Reporter): Crede
     const detail = `${name} has no use with credential_type "${credentialType}". Remove it, or set credential_type to "${other}".`
     report.error({ path: [...path, name], at: 'key', summary: 'Conflicting attributes', detail })
   }
+  const { access_key, secret_key, external_id } = s3 ?? {}
+  refuseLineBreaks({ access_key, secret_key, external_id }, path, report)
   if (s3?.arn !== undefined && !s3.arn.startsWith('arn:')) {
     const detail = 'Expected the name of a role: arn:aws:iam::ACCOUNT:role/NAME.'
     report.error({ path: [...path, 'arn'], summary: 'Invalid role', detail })
