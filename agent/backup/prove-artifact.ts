@@ -1,6 +1,6 @@
 import { Failure } from '../core/errors.ts'
 import type { Location } from '../locations/location.ts'
-import { Measure } from '../pack/measure.ts'
+import { measure } from '../pack/measure.ts'
 import type { CollectionFacts, Inspection, ReadOptions, RestorableSource, Source } from '../sources/source.ts'
 import { compareTarget } from './compare-target.ts'
 import type { ManifestArtifact, MongodbManifestArtifact } from './manifest-artifact.ts'
@@ -60,9 +60,7 @@ async function checkContent(
   artifact: ManifestArtifact,
   options: ReadOptions,
 ): Promise<void> {
-  const stored = new Measure()
-  for await (const _ of stored.through(location.get(key, options)));
-  compareStored(`${key} in ${location.name}`, stored.result(), artifact)
+  compareStored(`${key} in ${location.name}`, await measure(location.get(key, options)), artifact)
 }
 
 async function checkDecode(

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { recycle } from '../core/buffer-pool.ts'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/errors.ts'
 import { formatBytes, MIB, SECOND_MS } from '../core/units.ts'
@@ -71,6 +72,7 @@ export class LargeProbe {
         for await (const chunk of this.#location.get(this.#key, call)) {
           found.bytes += chunk.length
           found.hash.update(chunk)
+          recycle(chunk)
         }
         const { bytes } = found
         if (found.hash.digest('hex') !== this.#written?.sha256) {

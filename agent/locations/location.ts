@@ -70,12 +70,15 @@ export interface Location {
 
   /**
    * Stores the whole body under the key, or nothing: a reader sees the old object or the new one, never a part.
-   * Replaces what was there. Memory is bounded whatever the size of the body. A body that throws, or an abort, leaves
+   * Replaces what was there. A chunk of the body is not looked at any more once the next one is asked for. Memory is bounded whatever the size of the body. A body that throws, or an abort, leaves
    * nothing behind that can be removed at that moment. Resolves once the server has confirmed the size it keeps.
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<{ sizeBytes: number }>
 
-  /** The stored bytes. The iteration rejects with code `not_found` when there is no such object. */
+  /**
+   * The stored bytes, in chunks that belong to whoever reads them and may be recycled. The iteration rejects with code
+   * `not_found` when there is no such object.
+   */
   get(key: string, options: GetOptions): AsyncIterable<Uint8Array>
 
   /**

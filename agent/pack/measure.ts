@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { recycle } from '../core/buffer-pool.ts'
 
 export interface Measured {
   readonly bytes: number
@@ -48,9 +49,9 @@ export class ByteCount {
   }
 }
 
-/** Reads a stream to its end and keeps nothing but its measure. */
+/** Reads a stream to its end and keeps nothing but its measure; nobody else may need its chunks. */
 export async function measure(source: AsyncIterable<Uint8Array>): Promise<Measured> {
   const gauge = new Measure()
-  for await (const _ of gauge.through(source));
+  for await (const chunk of gauge.through(source)) recycle(chunk)
   return gauge.result()
 }

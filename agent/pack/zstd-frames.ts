@@ -1,3 +1,4 @@
+import { recycle } from '../core/buffer-pool.ts'
 import { Failure } from '../core/errors.ts'
 import { MIB } from '../core/units.ts'
 
@@ -55,7 +56,9 @@ async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
     chunks.push(chunk)
     bytes += chunk.length
     if (bytes < GATHERED_BYTES) continue
-    yield Buffer.concat(chunks, bytes)
+    const joined = Buffer.concat(chunks, bytes)
+    for (const used of chunks) recycle(used)
+    yield joined
     chunks = []
     bytes = 0
   }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { readCatalog } from '../../agent/backup/catalog.ts'
+import { recycle } from '../../agent/core/buffer-pool.ts'
 import { systemClock } from '../../agent/core/clock.ts'
 import { openLocation } from '../../agent/locations/open-location.ts'
 import { s3Config } from '../support/s3/open.ts'
+import { contentOf } from './content-of.ts'
 
 /** One use of an S3 location in a process of its own, measured from outside: put FILE, get, or catalog. */
 const { positionals } = parseArgs({ allowPositionals: true })
@@ -18,16 +18,18 @@ const server = {
 const location = await openLocation(s3Config(server), { clock: systemClock })
 const { signal } = new AbortController()
 let count = 0
-if (what === 'put') count = (await location.put('ours', createReadStream(file), { signal })).sizeBytes
+if (what === 'put') count = (await location.put('ours', contentOf(file), { signal })).sizeBytes
 if (what === 'get') {
   const hash = createHash('sha256')
   for await (const chunk of location.get('ours', { signal })) {
     count += chunk.length
     hash.update(chunk)
+    recycle(chunk)
   }
   hash.digest()
 }
 if (what === 'catalog') {
+  const { readCatalog } = await import('../../agent/backup/catalog.ts')
   count = (await readCatalog(location, { clusterName: 'prod', policy: 'nightly' }, { signal })).length
 }
 await location.close()

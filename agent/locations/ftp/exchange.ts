@@ -33,6 +33,7 @@ export class Exchange {
   readonly #started = Promise.withResolvers<void>()
   readonly #reply: Promise<FTPResponse>
   readonly #keepAlive: KeepAlive
+  #interrupt: (reason: unknown) => void = () => undefined
   /** Aborted when the caller aborts, when the server refuses, and when a connection breaks. */
   readonly signal: AbortSignal
 
@@ -41,6 +42,7 @@ export class Exchange {
     this.#data = data
     this.#options = options
     this.signal = AbortSignal.any([options.signal, this.#ended.signal])
+    this.signal.addEventListener('abort', () => this.#interrupt(this.signal.reason), { once: true })
     this.#keepAlive = new KeepAlive(client, options)
     data.on('error', (thrown) => this.end(thrown))
     this.#reply = client.ftp.handle(command, (response, task) => {
@@ -63,6 +65,14 @@ export class Exchange {
     await untilAborted(this.#started.promise, this.signal)
     const data = this.#data
     if (data instanceof TLSSocket && !data.authorized) await once(data, 'secureConnect', { signal: this.signal })
+  }
+
+  /** Resolves when the system has taken it all. */
+  write(piece: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject
+      this.#data.write(piece, (thrown) => (thrown ? reject(thrown) : resolve()))
+    })
   }
 
   end(reason: unknown): void {

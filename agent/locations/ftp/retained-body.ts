@@ -1,4 +1,4 @@
-import { MIB } from '../../core/units.ts'
+import { KIB, MIB } from '../../core/units.ts'
 import { BodyError } from './classify.ts'
 
 /**
@@ -6,14 +6,18 @@ import { BodyError } from './classify.ts'
  * 6 MiB, and what TLS holds. What the server has not kept when a connection breaks is among the last bytes sent.
  */
 const RETAINED_BYTES = 16 * MIB
-const RETAINED_CHUNKS = 4096
+const BLOCK_BYTES = 256 * KIB
 
-/** A body that can be read again from any place that lies at most so far behind what was taken from it. */
+/**
+ * A body that can be read again from any place that lies at most so far behind what was taken from it. It keeps a copy,
+ * in memory that goes round: to hold on to the chunks themselves would leave all that is sent to the garbage collector.
+ */
 export class RetainedBody {
   readonly #source: AsyncIterator<Uint8Array>
-  readonly #chunks: Uint8Array[] = []
-  /** Where the first chunk that is still here begins. */
-  #start = 0
+  /** The block that holds a byte is the one at its offset / BLOCK_BYTES, modulo their number. */
+  readonly #blocks: Buffer[] = []
+  /** What came out of the source and has no place in a block yet. */
+  #rest: Uint8Array = Buffer.alloc(0)
   #end = 0
   #pulling: Promise<boolean> | undefined
   #pulled = false
@@ -34,18 +38,20 @@ export class RetainedBody {
   }
 
   reaches(offset: number): boolean {
-    return offset >= this.#start && offset <= this.#end
+    const keptFrom = Math.ceil(this.#end / BLOCK_BYTES) * BLOCK_BYTES - RETAINED_BYTES
+    return offset >= keptFrom && offset <= this.#end
   }
 
-  /** From an offset that is reached. Leaving it early leaves the body as it is: the next reader misses nothing. */
+  /**
+   * From an offset that is reached, in pieces of at most 256 KiB, each good until the next one is asked for. Leaving it
+   * early leaves the body as it is: the next reader misses nothing.
+   */
   async *from(offset: number): AsyncGenerator<Uint8Array> {
-    let at = offset
-    for (;;) {
-      for (const chunk of this.#behind(at)) {
-        at += chunk.length
-        yield chunk
-      }
-      if (at === this.#end && !(await this.#pull())) return
+    for (let at = offset; at < this.#end || (await this.#pull()); ) {
+      const start = at % BLOCK_BYTES
+      const piece = this.#blockAt(at).subarray(start, start + Math.min(BLOCK_BYTES - start, this.#end - at))
+      at += piece.length
+      yield piece
     }
   }
 
@@ -55,18 +61,7 @@ export class RetainedBody {
     void Promise.resolve(this.#source.return?.()).catch(() => undefined)
   }
 
-  #behind(offset: number): Uint8Array[] {
-    const found: Uint8Array[] = []
-    for (let index = this.#chunks.length - 1, end = this.#end; index >= 0 && end > offset; index -= 1) {
-      const chunk = this.#chunks[index] ?? new Uint8Array()
-      const start = end - chunk.length
-      found.unshift(start >= offset ? chunk : chunk.subarray(offset - start))
-      end = start
-    }
-    return found
-  }
-
-  /** One chunk more, or false at the end. Readers that were left while they waited share it with the next one. */
+  /** More bytes, or false at the end. Readers that were left while they waited share it with the next one. */
   #pull(): Promise<boolean> {
     this.#pulling ??= this.#next().finally(() => {
       this.#pulling = undefined
@@ -78,18 +73,25 @@ export class RetainedBody {
     this.#pulled = true
     // Asked again, a stream that has failed says that it is at its end.
     if (this.#failure) throw this.#failure
-    const { done, value } = await this.#source.next().catch((thrown: unknown) => {
-      this.#failure = new BodyError(thrown)
-      throw this.#failure
-    })
-    if (done) return false
-    this.#chunks.push(value)
-    this.#end += value.length
-    for (let first = this.#chunks[0]; first; first = this.#chunks[0]) {
-      if (this.#end - this.#start - first.length < RETAINED_BYTES && this.#chunks.length <= RETAINED_CHUNKS) break
-      this.#start += first.length
-      this.#chunks.shift()
+    while (this.#rest.length === 0) {
+      const { done, value } = await this.#source.next().catch((thrown: unknown) => {
+        this.#failure = new BodyError(thrown)
+        throw this.#failure
+      })
+      if (done) return false
+      this.#rest = value
     }
+    const start = this.#end % BLOCK_BYTES
+    const taken = this.#rest.subarray(0, BLOCK_BYTES - start)
+    this.#blockAt(this.#end).set(taken, start)
+    this.#rest = this.#rest.subarray(taken.length)
+    this.#end += taken.length
     return true
+  }
+
+  #blockAt(offset: number): Buffer {
+    const index = Math.floor(offset / BLOCK_BYTES) % (RETAINED_BYTES / BLOCK_BYTES)
+    this.#blocks[index] ??= Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    return this.#blocks[index]
   }
 }

@@ -1,15 +1,13 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Client } from 'basic-ftp'
 import { FTPError } from 'basic-ftp'
 import { Failure } from '../../core/errors.ts'
-import { KIB, MIB, SECOND_MS } from '../../core/units.ts'
+import { MIB, SECOND_MS } from '../../core/units.ts'
 import { abortable, watchSilence } from '../abortable.ts'
+import { received } from '../received.ts'
 import type { TransferOptions } from './exchange.ts'
 import { Exchange } from './exchange.ts'
 
-// What must leave within the limit for silence: a large chunk on a slow line is no silence.
-const WRITE_BYTES = 256 * KIB
 /** A transfer is not gone on with for ever where so many connections in a row bring less than this each. */
 export const MEAGRE = { bytes: MIB, connections: 20 } as const
 
@@ -21,7 +19,7 @@ export class UnconfirmedError extends Error {
   }
 }
 
-/** Sends the command and the body, and waits for the server to confirm. */
+/** Sends the command and the body, each piece of which must leave within the limit, and waits for the server to confirm. */
 export async function send(
   client: Client,
   data: Socket,
@@ -39,11 +37,9 @@ export async function send(
     watch.waiting(false)
     // Tickets for the next TLS session come in on it.
     data.resume()
-    for await (const chunk of abortable(body, exchange.signal)) {
+    for await (const piece of abortable(body, exchange.signal)) {
       watch.waiting(true)
-      for (let at = 0; at < chunk.length; at += WRITE_BYTES) {
-        if (!data.write(chunk.subarray(at, at + WRITE_BYTES))) await once(data, 'drain', { signal: exchange.signal })
-      }
+      await exchange.write(piece)
       watch.waiting(false)
     }
     data.end()
@@ -68,7 +64,7 @@ export async function* receive(
   const exchange = new Exchange(client, data, command, options)
   const { clock, silenceMs: limitMs } = options
   try {
-    yield* abortable(data, exchange.signal, { clock, limitMs, failure: () => silent(limitMs) })
+    yield* received(data, exchange.signal, { clock, limitMs, failure: () => silent(limitMs) })
     await exchange.finish()
   } catch (thrown) {
     throw await exchange.reason(thrown)

@@ -5,6 +5,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { S3LocationConfig } from '../../config/config.ts'
 import { Failure } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
+import { FrugalHttpAgent, FrugalHttpsAgent } from './frugal-agents.ts'
 
 const CONNECT_MS = 10 * SECOND_MS
 
@@ -17,6 +18,8 @@ export interface ConnectionsOptions {
   readonly scheme: 'http' | 'https'
   /** Cut a request on which no byte moved for so long; 0: never. */
   readonly silenceMs: number
+  /** Whole objects are read on them. */
+  readonly downloads?: boolean
 }
 
 export interface Connections {
@@ -31,14 +34,18 @@ export interface Connections {
  * Connections of our own: with agents of its own the SDK knows no proxy, and opens a connection without our
  * authorities for each body of 2 MiB and more.
  */
-export function createConnections({ caCert, env, scheme, silenceMs }: ConnectionsOptions): Connections {
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { caCert, env, scheme, silenceMs, downloads = false } = options
   const [http, https] = [proxyOf(env, 'http'), proxyOf(env, 'https')]
   // One context for all connections: to read the system's authorities for each of them takes milliseconds.
   const trust =
     caCert === undefined
       ? {}
       : { secureContext: createSecureContext({ ca: [...getCACertificates('default'), caCert] }) }
-  const httpsAgent = new HttpsAgent({ keepAlive: true, proxyEnv: https.variables, ...trust })
+  // A tunnel through a proxy reads its socket itself first.
+  const frugal = downloads && http.used === undefined && https.used === undefined
+  const [ForHttp, ForHttps] = frugal ? [FrugalHttpAgent, FrugalHttpsAgent] : [HttpAgent, HttpsAgent]
+  const httpsAgent = new ForHttps({ keepAlive: true, proxyEnv: https.variables, ...trust })
   let agreed: string | undefined
   // Told for every connection that goes back to be used again.
   httpsAgent.on('free', (socket: unknown) => {
@@ -47,7 +54,7 @@ export function createConnections({ caCert, env, scheme, silenceMs }: Connection
   const handler = new NodeHttpHandler({
     connectionTimeout: CONNECT_MS,
     socketTimeout: silenceMs,
-    httpAgent: new HttpAgent({ keepAlive: true, proxyEnv: http.variables }),
+    httpAgent: new ForHttp({ keepAlive: true, proxyEnv: http.variables }),
     httpsAgent,
   })
   const proxyVariable = (scheme === 'https' ? https : http).used

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { Failure, throwIfAborted } from '../../core/errors.ts'
-import { abortable } from '../abortable.ts'
+import { received } from '../received.ts'
 import type { Retry } from '../retry.ts'
 import type { Call, Download } from './answers.ts'
 import type { S3Calls } from './s3-calls.ts'
@@ -29,7 +29,7 @@ export async function* download(
   while (current) {
     const start = at
     try {
-      for await (const chunk of received(current, call, options)) {
+      for await (const chunk of bytesOf(current, call, options)) {
         at += chunk.length
         yield chunk
       }
@@ -45,7 +45,7 @@ export async function* download(
   }
 }
 
-async function* received(
+async function* bytesOf(
   { body, length }: Download,
   { doing, signal }: Call,
   { clock, silenceMs: limitMs }: DownloadOptions,
@@ -54,7 +54,7 @@ async function* received(
     new Failure(`${doing}: ${reason}`, { code: 'unreachable', retryable: true })
   const failure = (): Failure => broken(`no byte for ${limitMs / 1000} seconds`)
   let bytes = 0
-  for await (const chunk of abortable(body, signal, { clock, limitMs, failure })) {
+  for await (const chunk of received(body, signal, { clock, limitMs, failure })) {
     bytes += chunk.length
     yield chunk
   }

@@ -60,9 +60,10 @@ export class S3Calls {
     const ca = config.caCert === undefined ? {} : { caCert: config.caCert }
     this.#connections = createConnections({ ...ca, env, scheme, silenceMs })
     this.#client = createClient(config, { checksums, connections: this.#connections })
-    const patient = (limitMs: number): Connections => createConnections({ ...ca, env, scheme, silenceMs: limitMs })
-    this.#uploads = createClient(config, { checksums, connections: patient(silenceMs * UPLOAD_PATIENCE) })
-    this.#downloads = createClient(config, { checksums, connections: patient(0) })
+    const uploads = createConnections({ ...ca, env, scheme, silenceMs: silenceMs * UPLOAD_PATIENCE })
+    this.#uploads = createClient(config, { checksums, connections: uploads })
+    const downloads = createConnections({ ...ca, env, scheme, silenceMs: 0, downloads: true })
+    this.#downloads = createClient(config, { checksums, connections: downloads })
   }
 
   async putObject(key: string, body: Buffer, call: Call): Promise<string | undefined> {
