@@ -10,7 +10,7 @@ import type { BackupOptions } from './run-backup.ts'
 import type { StoreSession } from './store-session.ts'
 
 /** Packed bytes that may wait for the slowest location. */
-const WAITING_BYTES = 4 * MIB
+const WAITING_BYTES = 2 * MIB
 
 /**
  * Reads one artifact once, packs it, and stores it in every location at the same time.

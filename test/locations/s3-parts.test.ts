@@ -18,7 +18,7 @@ it('cuts the largest object of S3 into no more parts than it takes, each of a si
   expect(parts).toBeLessThanOrEqual(MOST_PARTS)
 })
 
-it('cuts what most backups are into parts of 8 MiB, whatever the sizes of its chunks', async () => {
+it('cuts what most backups are into parts of 6 MiB, whatever the sizes of its chunks', async () => {
   const memory = new PartMemory()
   async function* body() {
     for (const size of [3 * MIB, 1, 20 * MIB, 5 * MIB - 1]) yield Buffer.alloc(size)
@@ -28,5 +28,5 @@ it('cuts what most backups are into parts of 8 MiB, whatever the sizes of its ch
     sizes.push(part.bytes.length)
     memory.giveBack(part)
   }
-  expect(sizes).toEqual([8 * MIB, 8 * MIB, 8 * MIB, 4 * MIB])
+  expect(sizes).toEqual([6 * MIB, 6 * MIB, 6 * MIB, 6 * MIB, 4 * MIB])
 })

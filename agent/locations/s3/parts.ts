@@ -1,6 +1,6 @@
 import { KIB, MIB } from '../../core/units.ts'
 
-export const FIRST_PART_BYTES = 8 * MIB
+export const FIRST_PART_BYTES = 6 * MIB
 const PARTS_PER_SIZE = 1000
 const SMALLEST_ALLOCATION = 64 * KIB
 
@@ -12,8 +12,8 @@ export interface Part {
 }
 
 /**
- * 8 MiB, doubled after every 1,000 parts: the 10,000 parts that S3 allows hold its largest object of 5 TiB, and the
- * first 8 GB, which most backups are, need the least memory.
+ * 6 MiB, doubled after every 1,000 parts: the 10,000 parts that S3 allows hold its largest object of 5 TiB, and the
+ * first 6 GB, which most backups are, need the least memory.
  */
 export function partBytes(number: number): number {
   return FIRST_PART_BYTES * 2 ** Math.floor((number - 1) / PARTS_PER_SIZE)

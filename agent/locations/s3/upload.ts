@@ -13,7 +13,7 @@ import type { Part } from './parts.ts'
 import { cutIntoParts, PartMemory } from './parts.ts'
 import type { S3Calls } from './s3-calls.ts'
 
-// Memory: so many parts on their way and one that is being filled. Large parts only come behind 24 GB.
+// Memory: so many parts on their way and one that is being filled. Large parts only come behind 44 GB.
 const PARTS_IN_FLIGHT = 2
 const LARGE_PART_BYTES = 32 * MIB
 const CLEAN_UP_MS = 10 * SECOND_MS

@@ -3,9 +3,9 @@ import type { ArchiveHeader, ArchiveMetadata } from './format.ts'
 import { encodeHeader, encodeMetadata, encodeNamespace, MAGIC, TERMINATOR } from './format.ts'
 
 /** Those that wait, those that are packed, and the one that is filled. */
-const POOLED_CHUNKS = 6
+const POOLED_CHUNKS = 5
 /** Full chunks that may wait to be taken. */
-const WAITING_CHUNKS = 2
+const WAITING_CHUNKS = 1
 
 /**
  * Writes an archive into large chunks, whose memory may be recycled. A segment is written in one go; between segments `room()` holds the writers
