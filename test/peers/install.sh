@@ -136,6 +136,7 @@ go_install helm helm.sh/helm/v3/cmd/helm v3.18.6
 # Images are built and run by root only.
 libraries buildah debootstrap podman runc
 for program in buildah podman; do ln -sf "/usr/bin/$program" "$bin/$program"; done
+go_install actionlint github.com/rhysd/actionlint/cmd/actionlint v1.7.12
 go_install kube-score github.com/zegl/kube-score/cmd/kube-score v1.20.0
 go_build etcd go.etcd.io/etcd/server/v3 v3.6.5 go.etcd.io/etcd/server/v3
 kubernetes v1.36.4 kube-apiserver kube-controller-manager kube-scheduler kubectl
