@@ -200,7 +200,7 @@ function explainSize(schema: JsonSchema | undefined, found: unknown): { summary:
   const { minimum, maximum } = schema ?? {}
   return {
     summary: 'Value out of range',
-    detail: `Expected a whole number from ${minimum} to ${maximum}, found ${found}.`,
+    detail: `Expected a whole number ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}, found ${found}.`,
   }
 }
 

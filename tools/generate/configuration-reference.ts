@@ -45,7 +45,8 @@ function kindOf(schema: JsonSchema): string {
   if (schema.items) return `list: ${kindOf(schema.items)}`
   if (typeof schema.additionalProperties === 'object') return 'map by name'
   if (schema.type === 'object') return 'map'
-  if (schema.type === 'integer') return `${schema.minimum}–${schema.maximum}`
+  if (schema.type === 'integer')
+    return schema.maximum === undefined ? `at least ${schema.minimum}` : `${schema.minimum}–${schema.maximum}`
   return schema.type === 'boolean' ? '`true`, `false`' : 'string'
 }
 
