@@ -32,6 +32,9 @@ export class FtpConnection {
   readonly #settings: FtpSettings
   /** Absolute path of the location's folder, without a slash at its end: empty for the server's root. */
   #root = ''
+  /** The first words of the other side, and whether they are those of an FTP server. */
+  #heard = ''
+  #greeted = false
 
   private constructor(client: Client, settings: FtpSettings) {
     this.#client = client
@@ -48,7 +51,7 @@ export class FtpConnection {
       return connection
     } catch (thrown) {
       client.close()
-      throw thrown
+      throw signal.aborted || connection.#greeted ? thrown : ungreeted(thrown, connection.#heard, settings.config.tls)
     }
   }
 
@@ -124,7 +127,8 @@ export class FtpConnection {
       ...(caCert === undefined ? {} : { ca: caCert }),
     }
     if (tls === 'implicit') await client.connectImplicitTLS(host, port, secureOptions)
-    else await client.connect(host, port)
+    else await this.#connect(host, port)
+    this.#greeted = true
     if (tls === 'explicit') await client.useTLS(secureOptions).catch((thrown: unknown) => Promise.reject(noTls(thrown)))
     // For names and passwords that are not ASCII.
     await client.sendIgnoringError('OPTS UTF8 ON')
@@ -132,6 +136,16 @@ export class FtpConnection {
     await client.useDefaultSettings()
     this.#client.ftp.socket.setKeepAlive(true, keepAliveMs)
     await this.#enterFolder()
+  }
+
+  /** Whoever says something else first, as SSH does, never says what is waited for. */
+  async #connect(host: string, port: number): Promise<void> {
+    const connected = this.#client.connect(host, port)
+    this.#client.ftp.socket.once('data', (text) => {
+      this.#heard = String(text)
+      if (!/^\d/.test(this.#heard)) this.#client.close()
+    })
+    await connected
   }
 
   async #enterFolder(): Promise<void> {
@@ -183,6 +197,25 @@ function noTls(thrown: unknown): unknown {
   return new Failure(`the server does not offer TLS: it answered ${thrown.message}`, {
     code: 'unsupported',
     hint: 'Switch TLS on at the server. With tls: none the password and every backup travel in clear.',
+    cause: thrown,
+  })
+}
+
+/** The likely mistake, where no FTP server was heard. */
+function ungreeted(thrown: unknown, heard: string, tls: FtpLocationConfig['tls']): unknown {
+  const words = heard.split(/[\r\n]/)[0]?.slice(0, 60) ?? ''
+  if (words !== '' && !/^\d/.test(words)) {
+    return new Failure(`what answers there is no FTP server: it says ${JSON.stringify(words)}`, {
+      code: 'config',
+      hint: 'Check server: this is the port of another service, such as SSH or SFTP.',
+      cause: thrown,
+    })
+  }
+  if (tls === 'implicit' || !(thrown instanceof Error) || !thrown.message.includes('Timeout')) return thrown
+  return new Failure('no answer in time, not even the greeting of an FTP server', {
+    code: 'unreachable',
+    retryable: true,
+    hint: 'Check server and tls: ports of HTTP and S3 stay silent, and so does that of implicit TLS, mostly 990.',
     cause: thrown,
   })
 }
