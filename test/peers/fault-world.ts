@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
@@ -7,15 +7,19 @@ import { backupIdTime } from '../../agent/backup/backup-id.ts'
 import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { configurationText, s3Text } from '../support/configuration-text.ts'
 import { contentsOf } from '../support/contents.ts'
+import { filesBelow } from '../support/files-below.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
-import { ShiftedClock } from '../support/shifted-clock.ts'
 import { until } from '../support/until.ts'
 import { runProcessOf } from './servers/children.ts'
+import { FakedClock } from './servers/faked-clock.ts'
 import { type FerretDb, startFerretDb } from './servers/ferretdb.ts'
+import { type HoldingS3Proxy, startHoldingS3Proxy } from './servers/holding-s3-proxy.ts'
 import { type Minio, startMinio } from './servers/minio.ts'
 
+const DAY_MS = 86_400_000
 export const LOCATIONS = ['offsite', 'folder'] as const
+const RETENTION_MS = 30 * DAY_MS
 const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
 
 export interface Listed {
@@ -24,10 +28,17 @@ export interface Listed {
   readonly complete: boolean
 }
 
+interface Changes {
+  /** More lines of the policy. */
+  readonly attributes?: readonly string[]
+  readonly locations?: readonly string[]
+}
+
 interface Peers {
   readonly source: FerretDb
   readonly target: FerretDb
   readonly minio: Minio
+  readonly proxy: HoldingS3Proxy
   readonly folder: string
 }
 
@@ -37,18 +48,23 @@ export class FaultWorld {
   /** What is restored goes here. */
   readonly target: FerretDb
   readonly minio: Minio
+  /** What leads to MinIO. */
+  readonly proxy: HoldingS3Proxy
   readonly folder: string
-  readonly clock: ShiftedClock
+  readonly clock: FakedClock
   readonly configFile: string
   readonly env: Readonly<Record<string, string>>
   #agent: AgentProcess | undefined
+  /** Ids of backups that were restored. */
+  readonly #restored = new Set<string>()
 
-  private constructor({ source, target, minio, folder }: Peers) {
+  private constructor({ source, target, minio, proxy, folder }: Peers) {
     this.source = source
     this.target = target
     this.minio = minio
+    this.proxy = proxy
     this.folder = folder
-    this.clock = new ShiftedClock(folder)
+    this.clock = new FakedClock(folder)
     this.configFile = join(folder, 'palette-backup.yaml')
     this.env = {
       MONGODB_URI: source.uri,
@@ -61,12 +77,13 @@ export class FaultWorld {
 
   static async start(): Promise<FaultWorld> {
     const [source, target, minio] = await Promise.all([startFerretDb(), startFerretDb(), startMinio()])
+    const proxy = await startHoldingS3Proxy(minio.url)
     const client = new MongoClient(source.uri)
-    await loadCollections(client, paletteCollections({ bytes: 20_000_000, collections: 12, documents: 6000 }))
+    await loadCollections(client, paletteCollections({ bytes: 6_000_000, collections: 12, documents: 3000 }))
     await client.close()
     const folder = await mkdtemp(join(tmpdir(), 'agent-faults-'))
-    await mkdir(join(folder, 'backups'))
-    const world = new FaultWorld({ source, target, minio, folder })
+    for (const name of ['backups', 'old']) await mkdir(join(folder, name))
+    const world = new FaultWorld({ source, target, minio, proxy, folder })
     await world.configure()
     await world.startAgent()
     return world
@@ -82,8 +99,8 @@ export class FaultWorld {
     this.#agent = await AgentProcess.start(this)
   }
 
-  async configure(memoryLimit = 512, locations: readonly string[] = LOCATIONS): Promise<void> {
-    await writeFile(this.configFile, configuration(this.minio, join(this.folder, 'backups'), memoryLimit, locations))
+  async configure({ attributes = [], locations = LOCATIONS }: Changes = {}): Promise<void> {
+    await writeFile(this.configFile, this.#configuration(join(this.folder, 'backups'), attributes, locations))
     if (this.#agent) await this.ask('/-/reload', 'POST')
   }
 
@@ -100,6 +117,41 @@ export class FaultWorld {
     const ended = async (): Promise<boolean> => (await this.ask(`/runs/${runId}`)).result !== undefined
     await until(`the end of run ${runId}`, 120_000, ended, 50)
     return await this.ask(`/runs/${runId}`)
+  }
+
+  /** Three backups that retention will delete, in both locations; always the same. */
+  async bringOld(): Promise<void> {
+    const stored = join(this.folder, 'old', 'prod', 'nightly')
+    if ((await readdir(join(this.folder, 'old'))).length === 0) await this.#makeOld()
+    await cp(stored, join(this.folder, 'backups', 'prod', 'nightly'), { recursive: true })
+    await this.minio.mc('cp', '--quiet', '--recursive', `${stored}/`, `peer/${this.minio.bucket}/prod/nightly/`)
+    expect((await this.list()).filter(isOld)).toHaveLength(2 * 3)
+  }
+
+  async #makeOld(): Promise<void> {
+    const configFile = join(this.folder, 'old.yaml')
+    await writeFile(configFile, this.#configuration(join(this.folder, 'old'), [], ['folder']))
+    for (const daysAgo of [42, 41, 40]) {
+      const env = { ...this.env, FAKETIME: `-${daysAgo}d` }
+      const made = await runCommand({ configFile, env }, ['backup', 'nightly'])
+      expect(made, made.stderr).toMatchObject({ code: 0 })
+    }
+    for (const entry of await readdir(join(this.folder, 'old', 'prod'))) {
+      if (entry !== 'nightly') await rm(join(this.folder, 'old', 'prod', entry), { recursive: true })
+    }
+  }
+
+  /** Starts a run and waits until it is held at its request; the process, which does not get any farther. */
+  async runHeldAt(
+    request: RegExp,
+    when: 'before' | 'after',
+  ): Promise<{ readonly runId: string; readonly pid: number }> {
+    const held = this.proxy.hold({ request, when })
+    const runId = await this.startRun()
+    const early = this.endOf(runId).then((run) => Promise.reject(new Error(`was not held: ${JSON.stringify(run)}`)))
+    await Promise.race([held, early])
+    early.catch(() => undefined)
+    return { runId, pid: await runProcessOf(this.agent.pid) }
   }
 
   /** Starts a run and waits until it is in this stage, or has ended; its process, where it still has one. */
@@ -132,13 +184,26 @@ export class FaultWorld {
     const where = ['--location', location, '--to-uri-env', 'TARGET_URI']
     const restored = await this.command('restore', backupId, ...where, '--yes', '--no-safety-backup')
     expect(restored, `${backupId} of ${location}: ${restored.stderr}`).toMatchObject({ code: 0 })
-    expect(await documentsOf(this.target.uri)).toEqual(await documentsOf(this.source.uri))
+    expect(await documentsOf(this.target.uri)).toEqual(await this.#sourceDocuments())
+    this.#restored.add(backupId)
   }
 
-  /** Each once, from one of its locations after another: the same bytes are in all of them, as `verify` has shown. */
+  /** Nobody writes to the source. */
+  #documents: ReturnType<typeof documentsOf> | undefined
+  #sourceDocuments() {
+    this.#documents ??= documentsOf(this.source.uri)
+    return this.#documents
+  }
+
+  /**
+   * Each once, now or before, from one of its locations after another: that the same bytes are in all of them, and still
+   * those that were restored, is what `verify` shows.
+   */
   async expectEveryBackupRestores(): Promise<void> {
     const listed = await this.list()
-    for (const [index, backupId] of [...new Set(listed.map((one) => one.backupId))].entries()) {
+    expect(await this.command('verify', 'all', '--level', 'stored')).toMatchObject({ code: 0 })
+    const ids = [...new Set(listed.map((one) => one.backupId))].filter((backupId) => !this.#restored.has(backupId))
+    for (const [index, backupId] of ids.entries()) {
       const places = listed.filter((one) => one.backupId === backupId)
       await this.expectRestored(backupId, places[index % places.length]?.location ?? '')
     }
@@ -163,15 +228,20 @@ export class FaultWorld {
     const run = await this.endOf(await this.startRun())
     expect(run, JSON.stringify(run)).toMatchObject({ result: 'success' })
     const after = await this.list()
-    for (const { backupId, location } of before) {
+    expect(after.filter(isOld)).toEqual([])
+    for (const { backupId, location } of before.filter((one) => !isOld(one))) {
       expect(after).toContainEqual(expect.objectContaining({ backupId, location }))
     }
     expect(await this.command('verify', 'all', '--level', 'stored')).toMatchObject({ code: 0 })
     for (const location of LOCATIONS) await this.#expectTrueMetrics(location, after)
     expect(await this.minio.incompleteUploads()).toEqual([])
     const ids = after.map(({ backupId }) => backupId)
-    expect((await this.minio.objects()).filter((key) => !ids.some((id) => key.includes(id)))).toEqual([])
-    await this.expectRestored('latest', restoreFrom)
+    const isStray = (name: string): boolean => !ids.some((id) => name.includes(id)) || name.endsWith('.tmp')
+    expect((await this.minio.objects()).filter(isStray)).toEqual([])
+    expect((await filesBelow(join(this.folder, 'backups'))).filter(isStray)).toEqual([])
+    const newest = ids.toSorted().at(-1) ?? ''
+    expect(after.filter(({ backupId, complete }) => backupId === newest && complete)).toHaveLength(2)
+    await this.expectRestored(newest, restoreFrom)
   }
 
   async #expectTrueMetrics(location: string, listed: readonly Listed[]): Promise<void> {
@@ -184,38 +254,33 @@ export class FaultWorld {
 
   async stop(): Promise<void> {
     await this.#agent?.stop()
+    await this.proxy[Symbol.asyncDispose]()
     await Promise.all([this.source.stop(), this.target.stop(), this.minio[Symbol.asyncDispose]()])
     await rm(this.folder, { recursive: true, force: true })
   }
+
+  #configuration(path: string, more: readonly string[], policyLocations: readonly string[]): string {
+    const { bucket } = this.minio
+    const attributes = ['validate: false']
+    return configurationText({
+      clusterName: 'prod',
+      uriEnv: 'MONGODB_URI',
+      locations: [
+        s3Text('offsite', { bucket, url: this.proxy.url, accessEnv: 'S3_ACCESS', secretEnv: 'S3_SECRET', attributes }),
+        `    folder: { storage_provider: filesystem, validate: false, filesystem: { path: ${path} } }\n`,
+      ],
+      policy: 'nightly',
+      policyLocations,
+      attributes: ['interval: 1', 'hours_of_day: [0]', 'retention_period: 30', 'keep_minimum: 3', ...more],
+    })
+  }
+}
+
+function isOld({ backupId }: Listed): boolean {
+  return Date.now() - (backupIdTime(backupId)?.getTime() ?? 0) > RETENTION_MS
 }
 
 async function documentsOf(uri: string) {
   const contents = await contentsOf(uri, DATABASES)
   return contents.map(({ name, documents, digest }) => ({ name, documents, digest }))
-}
-
-function configuration(
-  { bucket, url }: Minio,
-  path: string,
-  memoryLimit: number,
-  policyLocations: readonly string[],
-): string {
-  const attributes = ['validate: false']
-  return configurationText({
-    clusterName: 'prod',
-    uriEnv: 'MONGODB_URI',
-    locations: [
-      s3Text('offsite', { bucket, url, accessEnv: 'S3_ACCESS', secretEnv: 'S3_SECRET', attributes }),
-      `    folder: { storage_provider: filesystem, validate: false, filesystem: { path: ${path} } }\n`,
-    ],
-    policy: 'nightly',
-    policyLocations,
-    attributes: [
-      'interval: 1',
-      'hours_of_day: [0]',
-      'retention_period: 30',
-      'keep_minimum: 3',
-      `memory_limit: ${memoryLimit}`,
-    ],
-  })
 }

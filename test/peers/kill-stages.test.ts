@@ -1,6 +1,7 @@
-import { access, readdir, utimes } from 'node:fs/promises'
+import { access, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { filesBelow } from '../support/files-below.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { until } from '../support/until.ts'
 import { RunWorld } from './run-world.ts'
@@ -140,8 +141,3 @@ describe('kill -9 of a run that stores in a folder', () => {
 
   it('leaves every backup whole in the end', () => world.expectAllWhole())
 })
-
-async function filesBelow(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
-}

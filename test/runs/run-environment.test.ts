@@ -7,6 +7,7 @@ const ENV = {
   PATH: '/bin',
   https_proxy: 'http://proxy:3128',
   NODE_EXTRA_CA_CERTS: '/ca.pem',
+  LD_PRELOAD: '/usr/lib/libjemalloc.so.2',
   KUBERNETES_SERVICE_HOST: '10.0.0.1',
   AWS_ROLE_ARN: 'arn:aws:iam::1:role/backup',
   AWS_WEB_IDENTITY_TOKEN_FILE: '/token',
@@ -29,7 +30,7 @@ const s3 = (credentialType: S3LocationConfig['credentialType']): S3LocationConfi
 const namesFor = (...locations: S3LocationConfig[]) => Object.keys(runEnvironment(ENV, { ...testConfig(), locations }))
 
 it('a run gets what it needs to run and to reach a network, and no secret of the configuration', () => {
-  const needed = ['PATH', 'https_proxy', 'NODE_EXTRA_CA_CERTS', 'KUBERNETES_SERVICE_HOST']
+  const needed = ['PATH', 'https_proxy', 'NODE_EXTRA_CA_CERTS', 'LD_PRELOAD', 'KUBERNETES_SERVICE_HOST']
   expect(namesFor(s3('secret'))).toEqual(needed)
   expect(namesFor()).toEqual(needed)
 })

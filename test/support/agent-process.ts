@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { endsWithThis } from './processes.ts'
 
 const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
+/** What Node.js made of the TypeScript is made once, not by each of a thousand processes. */
+export const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url))
 
 export interface AgentOptions {
   readonly configFile: string
@@ -116,7 +118,7 @@ export function startCommand(
 
 function spawnMain({ env }: AgentOptions, args: readonly string[], stdin: 'ignore' | 'pipe'): ChildProcess {
   return spawn(...endsWithThis(process.execPath, [MAIN, ...args]), {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_COMPILE_CACHE: COMPILED, ...env },
     stdio: [stdin, 'pipe', 'pipe'],
   })
 }

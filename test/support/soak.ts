@@ -13,6 +13,7 @@ import { DAY_MS, HOUR_MS, SECOND_MS } from '../../agent/core/units.ts'
 import type { RunList } from '../../agent/http/agent-view.ts'
 import type { RunRecord } from '../../agent/runs/run-history.ts'
 import { testConfig, testPolicy } from '../runs/test-config.ts'
+import { COMPILED } from './agent-process.ts'
 import { FakeClock } from './fake-clock.ts'
 import { paletteCollections } from './mongodb/palette-data.ts'
 import { seedStore } from './mongodb/palette-load.ts'
@@ -128,7 +129,7 @@ function createAgent(config: Config, clock: FakeClock, shifted: ShiftedClock): A
       }),
     },
     {
-      env: { ...process.env, ...shifted.env },
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, ...shifted.env },
       clock,
       logger: silentLogger,
       signal: new AbortController().signal,
