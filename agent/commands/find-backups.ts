@@ -1,11 +1,13 @@
 import { readCatalog } from '../backup/catalog.ts'
 import type { Config } from '../config/config.ts'
+import { isAhead } from '../core/clock.ts'
 import type { FailureData } from '../core/errors.ts'
 import { Failure, failureData } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
 import type { OpenedLocations } from './compose.ts'
 import { requireLocationName, requirePolicy } from './configuration.ts'
+import type { CommandContext } from './context.ts'
 
 export interface BackupFilter {
   readonly policy?: string
@@ -21,6 +23,8 @@ export interface Found {
   readonly backups: readonly FoundBackup[]
   /** Locations that could not be read. */
   readonly unread: readonly { readonly location: string; readonly failure: FailureData }[]
+  /** When this was found. */
+  readonly at: Date
 }
 
 /** The locations that the filter leaves. */
@@ -35,7 +39,7 @@ export async function findBackups(
   config: Config,
   opened: OpenedLocations,
   filter: BackupFilter,
-  signal: AbortSignal,
+  { signal, clock }: Pick<CommandContext, 'signal' | 'clock'>,
 ): Promise<Found> {
   const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
   const backups: FoundBackup[] = []
@@ -53,15 +57,31 @@ export async function findBackups(
     }
   }
   backups.sort((a, b) => (a.backup.backupId < b.backup.backupId ? 1 : -1))
-  return { backups, unread }
+  return { backups, unread, at: clock.now() }
 }
 
-/** The named backup, or with `latest` the newest complete one that is not known to be damaged; from the first location that has it. */
+/** A clock was wrong when it was made, or is wrong now: nobody knows whether it is newer than others. */
+export function isFromFuture(backup: BackupSummary, { at }: Found): boolean {
+  return isAhead(new Date(backup.startedAt), at)
+}
+
+/**
+ * The named backup, or with `latest` the newest complete one that is not known to be damaged and not from the future;
+ * from the first location that has it.
+ */
 export function pickBackup(found: Found, id: string): FoundBackup {
-  const match = found.backups.find(({ backup }) =>
-    id === 'latest' ? backup.complete && !backup.damaged : backup.backupId === id,
-  )
+  const good = found.backups.filter(({ backup }) => backup.complete && !backup.damaged)
+  const match =
+    id === 'latest'
+      ? good.find(({ backup }) => !isFromFuture(backup, found))
+      : found.backups.find(({ backup }) => backup.backupId === id)
   if (match) return match
+  if (id === 'latest' && good.length > 0) {
+    throw new Failure('every complete backup bears a time that has not come', {
+      code: 'not_found',
+      hint: 'The clock was wrong when they were made, or is wrong now. See palette-backup list, and name the one you mean.',
+    })
+  }
   const reasons = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
   throw new Failure(id === 'latest' ? 'there is no complete backup' : `there is no backup ${id}`, {
     code: 'not_found',

@@ -4,7 +4,7 @@ import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import type { BackupFilter } from './find-backups.ts'
-import { findBackups, locationNames } from './find-backups.ts'
+import { findBackups, isFromFuture, locationNames } from './find-backups.ts'
 import { formatFailure, printJson } from './outcome.ts'
 import { formatTable } from './table.ts'
 
@@ -14,7 +14,8 @@ export type ListCommand = CommonOptions & BackupFilter
 export async function listCommand(options: ListCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
   await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
-  const { backups, unread } = await findBackups(config, opened, options, context.signal)
+  const found = await findBackups(config, opened, options, context)
+  const { backups, unread } = found
   if (options.json) {
     printJson({ backups: backups.map(({ backup }) => backup), unread }, context)
   } else {
@@ -25,7 +26,9 @@ export async function listCommand(options: ListCommand, context: CommandContext)
       backup.location,
       backup.complete ? 'complete' : 'partial',
       notesOf(backup),
-      `${formatDuration(Math.max(0, now - new Date(backup.startedAt).getTime()))} ago`,
+      isFromFuture(backup, found)
+        ? 'IN THE FUTURE'
+        : `${formatDuration(Math.max(0, now - new Date(backup.startedAt).getTime()))} ago`,
     ])
     context.stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'RESULT', 'NOTES', 'AGE'], rows))
     for (const { failure } of unread) context.stderr.write(formatFailure(failure))

@@ -18,7 +18,7 @@ export async function pinCommand(options: PinCommand, context: CommandContext): 
   const config = await requireConfig(options, context)
   const { signal, clock, stdout, stderr } = context
   await using opened = await openLocations(config, locationNames(config, options), context)
-  const found = await findBackups(config, opened, options, signal)
+  const found = await findBackups(config, opened, options, context)
   const { backupId } = pickBackup(found, options.backup).backup
   const { clusterName } = config.palette
   const pin = { pinned_at: clock.now().toISOString(), ...(options.reason ? { reason: options.reason } : {}) }

@@ -66,9 +66,9 @@ export async function chooseBackup(
   config: Config,
   opened: OpenedLocations,
   { host, unfinished }: { readonly host: string; readonly unfinished: UnfinishedRestore | undefined },
-  { signal }: CommandContext,
+  context: CommandContext,
 ): Promise<FoundBackup> {
-  if (!options.rollback) return pickBackup(await findBackups(config, opened, options, signal), options.backup)
+  if (!options.rollback) return pickBackup(await findBackups(config, opened, options, context), options.backup)
   if (unfinished && !unfinished.safety) {
     throw new Failure(`rolling back ${unfinished.target}: there is no safety backup of it`, {
       code: 'not_found',
@@ -77,12 +77,12 @@ export async function chooseBackup(
   }
   for (const location of opened.usable) {
     const ref = { clusterName: config.palette.clusterName, policy: SAFETY_POLICY }
-    const backups = await readCatalog(location, ref, { signal })
+    const backups = await readCatalog(location, ref, context)
     const wanted = unfinished?.safety?.backup_id
     for (const backup of backups) {
       if (wanted !== undefined && backup.backupId !== wanted) continue
       // Those of other servers lie beside them: a scratch server, or the cluster this one took the place of.
-      const { target } = await readManifest(location, ref, backup, { signal })
+      const { target } = await readManifest(location, ref, backup, context)
       if (wanted !== undefined || target === host) return { backup, location }
     }
   }

@@ -3,6 +3,7 @@ import { readCatalog, readManifest } from '../backup/catalog.ts'
 import { factsOf } from '../backup/manifest.ts'
 import { summaryOf, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
+import { isAhead } from '../core/clock.ts'
 import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'
 import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult, ValidateStep } from '../core/events.ts'
 import { SECOND_MS } from '../core/units.ts'
@@ -106,7 +107,7 @@ async function readCatalogs(
         if (!backupLocations.includes(location.name)) continue
         const ref = { clusterName: config.palette.clusterName, policy }
         const backups = await readCatalog(location, ref, { signal })
-        const newest = await newestFacts(location, ref, backups, { signal })
+        const newest = await newestFacts(location, ref, backups, context)
         emit({ type: 'catalog.read', runId, policy, location: location.name, backups, ...(newest ? { newest } : {}) })
       }
     } catch (thrown) {
@@ -155,15 +156,15 @@ async function newestFacts(
   location: Location,
   ref: PolicyRef,
   backups: readonly BackupSummary[],
-  options: { readonly signal: AbortSignal },
+  { signal, clock }: CommandContext,
 ): Promise<BackupFacts | undefined> {
-  const newest = backups.find(({ complete, damaged }) => complete && !damaged)
+  const newest = backups.find((one) => one.complete && !one.damaged && !isAhead(new Date(one.startedAt), clock.now()))
   if (!newest) return undefined
   try {
-    return factsOf(await readManifest(location, ref, newest, options))
+    return factsOf(await readManifest(location, ref, newest, { signal }))
   } catch (thrown) {
     const failure = toFailure(thrown)
-    if (options.signal.aborted || failure.retryable) throw failure
+    if (signal.aborted || failure.retryable) throw failure
     return undefined
   }
 }

@@ -21,7 +21,7 @@ export async function showCommand(options: ShowCommand, context: CommandContext)
   const config = await requireConfig(options, context)
   const { signal } = context
   await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
-  const found = await findBackups(config, opened, options, signal)
+  const found = await findBackups(config, opened, options, context)
   const { backup, location } = pickBackup(found, options.backup)
   const { clusterName } = config.palette
   const manifest = await readManifest(location, { clusterName }, backup, { signal })

@@ -9,7 +9,7 @@ import { requireConfig, requirePolicy } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import { createRunId } from './execute-backup.ts'
 import type { BackupFilter, Found, FoundBackup } from './find-backups.ts'
-import { findBackups, locationNames } from './find-backups.ts'
+import { findBackups, isFromFuture, locationNames } from './find-backups.ts'
 import type { IdentityOption } from './identity.ts'
 import { readIdentity } from './identity.ts'
 import { openInstallation } from './open-installation.ts'
@@ -38,7 +38,7 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
   const { signal, clock, stderr, stdout, toolVersion } = context
   const { clusterName } = config.palette
   await using opened = await openLocations(config, locationNames(config, options), context)
-  const found = await findBackups(config, opened, options, signal)
+  const found = await findBackups(config, opened, options, context)
   const identity = await readIdentity(options, config, context)
   const wanted = chosen(found, options.backup)
   const target = options.level === 'restore' ? targetOf(options, context) : undefined
@@ -73,10 +73,10 @@ export async function verifyCommand(options: VerifyCommand, context: CommandCont
 }
 
 /** The named backup, the newest of each policy, or all; each in every location that has it. */
-function chosen({ backups }: Found, wanted: string): readonly FoundBackup[] {
-  if (wanted === 'all') return backups
-  const ids = wanted === 'latest' ? new Set(newestOfEachPolicy(backups)) : new Set([wanted])
-  const match = backups.filter(({ backup }) => ids.has(backup.backupId))
+function chosen(found: Found, wanted: string): readonly FoundBackup[] {
+  if (wanted === 'all') return found.backups
+  const ids = wanted === 'latest' ? new Set(newestOfEachPolicy(found)) : new Set([wanted])
+  const match = found.backups.filter(({ backup }) => ids.has(backup.backupId))
   if (match.length > 0) return match
   throw new Failure(wanted === 'latest' ? 'there is no complete backup' : `there is no backup ${wanted}`, {
     code: 'not_found',
@@ -84,10 +84,11 @@ function chosen({ backups }: Found, wanted: string): readonly FoundBackup[] {
   })
 }
 
-function newestOfEachPolicy(backups: readonly FoundBackup[]): string[] {
-  const policies = new Set(backups.map(({ backup }) => backup.policy))
+function newestOfEachPolicy(found: Found): string[] {
+  const candidates = found.backups.filter((one) => one.backup.complete && !isFromFuture(one.backup, found))
+  const policies = new Set(candidates.map(({ backup }) => backup.policy))
   return [...policies].flatMap((policy) => {
-    const newest = backups.find(({ backup }) => backup.policy === policy && backup.complete)
+    const newest = candidates.find(({ backup }) => backup.policy === policy)
     return newest ? [newest.backup.backupId] : []
   })
 }

@@ -29,6 +29,14 @@ export const systemClock: Clock = {
   },
 }
 
+/** Clocks of two machines differ by so much, and nobody minds. */
+const TOLERANCE_MS = 5 * 60 * 1000
+
+/** Whether a time has not come yet, by more than clocks differ: the clock that gave it was wrong, or this one is. */
+export function isAhead(time: Date, now: Date): boolean {
+  return time.getTime() - now.getTime() > TOLERANCE_MS
+}
+
 /** Runs `task` with a signal that is also aborted after `ms`; the timer never outlives the task. */
 export async function withTimeout<T>(
   clock: Clock,

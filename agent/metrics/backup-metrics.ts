@@ -68,6 +68,11 @@ function declarePairs(registry: Registry, { runs, catalogs, now }: BackupSources
     ({ newest, newestComplete }) => (newest && newest.getTime() === newestComplete?.getTime() ? 1 : 0),
   )
   gauge('retained_backups', 'Backups of the policy that the location holds.', ({ backups }) => backups)
+  gauge(
+    'future_backups',
+    'Of these, how many bear a time that has not come: a clock was wrong when they were made, or is wrong now. They count as the newest nowhere.',
+    ({ ahead }) => ahead,
+  )
   gauge('pinned_backups', 'Of these, how many are pinned: never deleted by retention.', ({ pinned }) => pinned)
   gauge('verified_backups', 'Of these, how many a verification has proven restorable.', ({ verified }) => verified)
   gauge(

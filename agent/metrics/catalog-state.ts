@@ -1,8 +1,11 @@
+import { isAhead } from '../core/clock.ts'
 import type { BackupFacts, BackupSummary, RunEvent } from '../core/events.ts'
 
 /** What is known of the backups of one policy in one location. */
 export interface CatalogSummary {
   readonly backups: number
+  /** How many bear a time that has not come: a clock was or is wrong. They are the newest nowhere. */
+  readonly ahead: number
   /** Starts of backups. A complete one is one in which every source gave everything, and not known to be damaged. */
   readonly newest: Date | undefined
   readonly newestComplete: Date | undefined
@@ -77,7 +80,12 @@ export class CatalogState {
   }
 
   of(policy: string, location: string): CatalogSummary {
-    return this.#catalogs.get(keyOf({ policy, location }))?.summary ?? summarize(new Map(), undefined, undefined)
+    const now = this.#now()
+    const { backups, summary } = this.#catalogs.get(keyOf({ policy, location })) ?? UNKNOWN
+    const { ahead, newest, readAt, facts } = summary
+    // What is ahead comes of age, and a clock that is put right shows what was not ahead of the wrong one.
+    const isMoot = ahead > 0 || (newest && isAhead(newest, now))
+    return isMoot ? summarize(backups, readAt, facts, now) : summary
   }
 
   /** Every backup that is known of a policy in a location, newest first. */
@@ -111,17 +119,19 @@ export class CatalogState {
       backups.set(stored.backupId, entryOf(stored))
       facts = factsOf(stored) ?? facts
     }
-    this.#catalogs.set(keyOf(event), { backups, summary: summarize(backups, this.#now(), facts) })
+    this.#catalogs.set(keyOf(event), { backups, summary: summarize(backups, this.#now(), facts, this.#now()) })
   }
 
   #change(of: Pair, edit: (backups: Map<string, Stored>) => void, facts?: BackupFacts): void {
     const known = this.#catalogs.get(keyOf(of))
     const backups = known?.backups ?? new Map<string, Stored>()
     edit(backups)
-    const summary = summarize(backups, known?.summary.readAt, facts ?? known?.summary.facts)
+    const summary = summarize(backups, known?.summary.readAt, facts ?? known?.summary.facts, this.#now())
     this.#catalogs.set(keyOf(of), { backups, summary })
   }
 }
+
+const UNKNOWN: Catalog = { backups: new Map(), summary: summarize(new Map(), undefined, undefined, new Date(0)) }
 
 /** Names hold no line breaks. */
 function keyOf({ policy, location }: Pair): string {
@@ -142,28 +152,35 @@ function summarize(
   backups: ReadonlyMap<string, Stored>,
   readAt: Date | undefined,
   facts: BackupFacts | undefined,
+  now: Date,
 ): CatalogSummary {
   let newest: Date | undefined
   let newestComplete: Date | undefined
   let newestVerified: Date | undefined
   let oldest: Date | undefined
+  let ahead = 0
   let pinned = 0
   let verified = 0
   let damaged = 0
   for (const backup of backups.values()) {
     const { startedAt } = backup
+    if (backup.pinned) pinned += 1
+    if (backup.verified) verified += 1
+    if (backup.damaged) damaged += 1
+    if (isAhead(startedAt, now)) {
+      ahead += 1
+      continue
+    }
     if (!newest || startedAt > newest) newest = startedAt
     const good = backup.complete && !backup.damaged
     if (good && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
     if (backup.verified && (!newestVerified || startedAt > newestVerified)) newestVerified = startedAt
     if (!oldest || startedAt < oldest) oldest = startedAt
-    if (backup.pinned) pinned += 1
-    if (backup.verified) verified += 1
-    if (backup.damaged) damaged += 1
   }
   const known = newestComplete ? facts : undefined
   return {
     backups: backups.size,
+    ahead,
     newest,
     newestComplete,
     oldest,

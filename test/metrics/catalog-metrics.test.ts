@@ -23,9 +23,31 @@ describe('the age of the newest backup', () => {
     expect(await sample(`last_success_age_seconds${labels}`)).toBe(23 * 3600)
   })
 
-  it('is never negative, whatever a clock says', async () => {
-    tell(catalog('nas', ['2026-11-25T02:00:00Z', true]))
+  it('is never negative where clocks differ a little', async () => {
+    tell(catalog('nas', ['2026-11-24T00:04:00Z', true]))
     expect(await sample(`last_success_age_seconds${labels}`)).toBe(0)
+    expect(await sample(`future_backups${labels}`)).toBe(0)
+  })
+
+  it('is not hidden by a backup from the future, which is counted until its time has come', async () => {
+    tell(catalog('nas', ['2026-11-26T02:00:00Z', true], ['2026-11-23T02:00:00Z', true], ['2026-11-20T02:00:00Z', true]))
+    expect(await sample(`last_success_age_seconds${labels}`)).toBe(22 * 3600)
+    expect(await sample(`last_success_timestamp_seconds${labels}`)).toBe(seconds('2026-11-23T02:00:00Z'))
+    expect(await sample(`future_backups${labels}`)).toBe(1)
+    expect(await sample(`retained_backups${labels}`)).toBe(3)
+    expect(metrics.catalogs.newest('nightly', ['nas'])).toEqual(new Date('2026-11-23T02:00:00Z'))
+    await clock.advance(51 * HOUR_MS)
+    expect(await sample(`future_backups${labels}`)).toBe(0)
+    expect(await sample(`last_success_age_seconds${labels}`)).toBe(3600)
+  })
+
+  it('is that of the backups there were, once a clock that was ahead is put right', async () => {
+    clock.jump(400 * 24 * HOUR_MS)
+    tell(catalog('nas', ['2027-12-29T00:00:00Z', true], ['2026-11-23T02:00:00Z', true]))
+    expect(await sample(`last_success_age_seconds${labels}`)).toBe(0)
+    clock.jump(-400 * 24 * HOUR_MS)
+    expect(await sample(`last_success_age_seconds${labels}`)).toBe(22 * 3600)
+    expect(await sample(`future_backups${labels}`)).toBe(1)
   })
 })
 
@@ -48,11 +70,11 @@ describe('after a restart', () => {
 
   it('the newest backup is known to be complete, or not', async () => {
     const series = 'last_backup_complete{policy="nightly",location="nas"}'
-    tell(stored('nas', '2026-11-24T02:00:00Z'))
+    tell(stored('nas', '2026-11-21T02:00:00Z'))
     expect(await sample(series)).toBe(1)
-    tell(stored('nas', '2026-11-25T02:00:00Z', false))
+    tell(stored('nas', '2026-11-22T02:00:00Z', false))
     expect(await sample(series)).toBe(0)
-    tell(stored('nas', '2026-11-26T02:00:00Z'))
+    tell(stored('nas', '2026-11-23T02:00:00Z'))
     expect(await sample(series)).toBe(1)
   })
 

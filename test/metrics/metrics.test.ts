@@ -33,6 +33,7 @@ describe('from the start', () => {
           'last_backup_complete',
           'retained_backups',
           'oldest_backup_timestamp_seconds',
+          'future_backups',
           'pinned_backups',
           'verified_backups',
           'damaged_backups',

@@ -73,6 +73,13 @@ describe.skipIf(peersMissing('ferretdb', 'minio', 'libfaketime.so.1'))('an agent
     it('back, and then 2 days behind: the next runs succeed, and nothing is lost', async () => {
       world.clock.set(0)
       expect(await world.endOf(await world.startRun())).toMatchObject({ result: 'success' })
+      // The one that was made in the future hides nothing of the present.
+      await until(
+        'the age of the run that was made just now',
+        60_000,
+        async () => ((await world.metric('last_success_age_seconds', 'folder')) ?? 0) < 60,
+      )
+      expect(await world.metric('future_backups', 'folder')).toBe(1)
       const before = await world.list()
       world.clock.set(-2 * DAY_MS)
       expect(await world.endOf(await world.startRun())).toMatchObject({ result: 'success' })

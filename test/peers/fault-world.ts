@@ -239,16 +239,22 @@ export class FaultWorld {
     const isStray = (name: string): boolean => !ids.some((id) => name.includes(id)) || name.endsWith('.tmp')
     expect((await this.minio.objects()).filter(isStray)).toEqual([])
     expect((await filesBelow(join(this.folder, 'backups'))).filter(isStray)).toEqual([])
-    const newest = ids.toSorted().at(-1) ?? ''
+    const newest = newestOf(after)
     expect(after.filter(({ backupId, complete }) => backupId === newest && complete)).toHaveLength(2)
+    const shown = await this.command('show', 'latest', '--json')
+    expect(JSON.parse(shown.stdout).manifest.backup_id).toBe(newest)
     await this.expectRestored(newest, restoreFrom)
   }
 
   async #expectTrueMetrics(location: string, listed: readonly Listed[]): Promise<void> {
-    const ids = listed.filter((one) => one.location === location).map(({ backupId }) => backupId)
-    expect(await this.metric('retained_backups', location)).toBe(ids.length)
-    const newest = backupIdTime(ids.toSorted().at(-1) ?? '')?.getTime() ?? Number.NaN
-    expect(await this.metric('last_success_timestamp_seconds', location)).toBe(newest / 1000)
+    const here = listed.filter((one) => one.location === location)
+    expect(await this.metric('retained_backups', location)).toBe(here.length)
+    const newest = timeOf(newestOf(here)) / 1000
+    expect(await this.metric('last_success_timestamp_seconds', location)).toBe(newest)
+    const age = (await this.metric('last_success_age_seconds', location)) ?? 0
+    expect(Math.abs(age - (Date.now() / 1000 - newest))).toBeLessThan(5)
+    const future = here.filter(({ backupId }) => timeOf(backupId) > Date.now()).length
+    expect(await this.metric('future_backups', location)).toBe(future)
     expect(await this.agent.metric(`palette_backup_location_up{location="${location}"}`)).toBe(1)
   }
 
@@ -277,7 +283,17 @@ export class FaultWorld {
 }
 
 function isOld({ backupId }: Listed): boolean {
-  return Date.now() - (backupIdTime(backupId)?.getTime() ?? 0) > RETENTION_MS
+  return Date.now() - timeOf(backupId) > RETENTION_MS
+}
+
+/** Of those whose time has come. */
+function newestOf(listed: readonly Listed[]): string {
+  const ids = listed.map(({ backupId }) => backupId).filter((backupId) => timeOf(backupId) <= Date.now())
+  return ids.toSorted().at(-1) ?? ''
+}
+
+function timeOf(backupId: string): number {
+  return backupIdTime(backupId)?.getTime() ?? Number.NaN
 }
 
 async function documentsOf(uri: string) {

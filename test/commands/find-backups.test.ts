@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest'
+import type { Found } from '../../agent/commands/find-backups.ts'
+import { pickBackup } from '../../agent/commands/find-backups.ts'
+import { MemoryLocation } from '../support/memory-location.ts'
+
+const location = new MemoryLocation('nas')
+
+/** Newest first, as locations list them; `-` marks what is not complete, `!` what is damaged. */
+function found(...days: readonly string[]): Found {
+  const backups = days.map((day) => {
+    const startedAt = `${day.slice(0, 10)}T02:00:00.000Z`
+    const facts = { complete: !day.endsWith('-'), damaged: day.endsWith('!') }
+    return { backup: { backupId: day.slice(0, 10), policy: 'nightly', location: 'nas', startedAt, ...facts }, location }
+  })
+  return { backups, unread: [], at: new Date('2026-11-24T02:00:00Z') }
+}
+
+it.each([
+  [['2026-11-24', '2026-11-23'], '2026-11-24'],
+  [['2026-11-24-', '2026-11-23'], '2026-11-23'],
+  [['2026-11-24!', '2026-11-23-', '2026-11-22'], '2026-11-22'],
+  [['2027-12-29', '2026-11-23'], '2026-11-23'],
+  [['2026-11-25', '2026-11-24'], '2026-11-24'],
+])('of %j the latest is %s', (days, latest) => {
+  expect(pickBackup(found(...days), 'latest').backup.backupId).toBe(latest)
+})
+
+it('one from the future is to be had by its name alone, which is said', () => {
+  expect(pickBackup(found('2027-12-29'), '2027-12-29').backup.backupId).toBe('2027-12-29')
+  expect(() => pickBackup(found('2027-12-29', '2026-11-23-'), 'latest')).toThrow(
+    expect.objectContaining({
+      message: 'every complete backup bears a time that has not come',
+      hint: expect.stringContaining('name the one you mean'),
+    }),
+  )
+})
+
+it('says that there is none', () => {
+  expect(() => pickBackup(found('2026-11-23-'), 'latest')).toThrow('there is no complete backup')
+  expect(() => pickBackup(found('2026-11-23'), '2026-11-22')).toThrow('there is no backup 2026-11-22')
+})
