@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
-import { backupIdTime } from '../../agent/backup/backup-id.ts'
 import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { configurationText, s3Text } from '../support/configuration-text.ts'
 import { contentsOf } from '../support/contents.ts'
@@ -11,22 +10,15 @@ import { filesBelow } from '../support/files-below.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
 import { until } from '../support/until.ts'
+import { isOld, type Listed, newestOf, timeOf } from './listed.ts'
 import { runProcessOf } from './servers/children.ts'
 import { FakedClock } from './servers/faked-clock.ts'
 import { type FerretDb, startFerretDb } from './servers/ferretdb.ts'
 import { type HoldingS3Proxy, startHoldingS3Proxy } from './servers/holding-s3-proxy.ts'
 import { type Minio, startMinio } from './servers/minio.ts'
 
-const DAY_MS = 86_400_000
 export const LOCATIONS = ['offsite', 'folder'] as const
-const RETENTION_MS = 30 * DAY_MS
 const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
-
-export interface Listed {
-  readonly backupId: string
-  readonly location: string
-  readonly complete: boolean
-}
 
 interface Changes {
   /** More lines of the policy. */
@@ -280,20 +272,6 @@ export class FaultWorld {
       attributes: ['interval: 1', 'hours_of_day: [0]', 'retention_period: 30', 'keep_minimum: 3', ...more],
     })
   }
-}
-
-function isOld({ backupId }: Listed): boolean {
-  return Date.now() - timeOf(backupId) > RETENTION_MS
-}
-
-/** Of those whose time has come. */
-function newestOf(listed: readonly Listed[]): string {
-  const ids = listed.map(({ backupId }) => backupId).filter((backupId) => timeOf(backupId) <= Date.now())
-  return ids.toSorted().at(-1) ?? ''
-}
-
-function timeOf(backupId: string): number {
-  return backupIdTime(backupId)?.getTime() ?? Number.NaN
 }
 
 async function documentsOf(uri: string) {
