@@ -23,7 +23,7 @@ import { SILENT_MS, STALL_MS } from './watchdog.ts'
 
 /** Processes at once, for backups and apart from them for short runs: validating must not wait for hours. */
 const PROCESSES = 2
-/** Runs that wait; more are refused. */
+/** Short runs that wait; more are refused. Of backups one of each policy waits at the most: none may be lost to others. */
 const LONGEST_QUEUE = 64
 /** Lines of one run that reach the agent's log; a run that says more is cut short there. */
 const MOST_LINES = 1000
@@ -72,7 +72,7 @@ export class RunPool {
 
   /**
    * Starts a run, or lets it wait for its turn. A backup of a policy that already has one is not started again: ask
-   * `backupOf` first. Rejected with `unavailable` while stopping or when too many wait.
+   * `backupOf` first. Rejected with `unavailable` while stopping, and for short runs when too many of them wait.
    */
   submit(order: RunOrder, onEvent?: Emit): SubmittedRun {
     if (this.#draining)
@@ -80,7 +80,8 @@ export class RunPool {
     if (order.kind === 'backup' && this.backupOf(order.policy)) {
       throw new Failure(`starting a backup of ${order.policy}: one is under way`, { code: 'refused' })
     }
-    if (this.#count((task) => task.state === 'queued') >= LONGEST_QUEUE) {
+    const waiting = this.#count((task) => task.state === 'queued' && task.order.kind !== 'backup')
+    if (order.kind !== 'backup' && waiting >= LONGEST_QUEUE) {
       throw new Failure(`starting a ${order.kind} run: ${LONGEST_QUEUE} runs wait already`, {
         code: 'unavailable',
         retryable: true,

@@ -97,11 +97,15 @@ describe('the pool of runs', () => {
     ])
   })
 
-  it('refuses more than it can remember', () => {
+  it('refuses more short runs than it can remember, and never a backup for them, or for other backups', () => {
     pool = createPool({ processes: 1 })
     pool.submit(backup('stopped-silently'))
-    for (let index = 0; index < 64; index += 1) pool.submit(backup(`waiting-${index}`))
-    expect(() => pool.submit(backup('one-more'))).toThrow('64 runs wait already')
+    for (let index = 0; index < 100; index += 1) pool.submit(backup(`waiting-${index}`))
+    const catalog = { kind: 'catalog', config: testConfig() } as const
+    for (let index = 0; index < 65; index += 1) pool.submit(catalog)
+    expect(() => pool.submit(catalog)).toThrow('64 runs wait already')
+    pool.submit(backup('one-more'))
+    expect(pool.backupOf('one-more')?.state).toBe('queued')
   })
 
   it('shows stage and progress of what goes on', async () => {
