@@ -45,7 +45,8 @@ export function catalogOf(
       startedAt,
       complete,
       ...(pinned.has(backupId) ? { pinned: true } : {}),
-      ...(verified.has(backupId) ? { verified: true } : {}),
+      // What was found wrong outweighs what was proven, whichever came first.
+      ...(verified.has(backupId) && !damaged.has(backupId) ? { verified: true } : {}),
       ...(damaged.has(backupId) ? { damaged: true } : {}),
     })
   }

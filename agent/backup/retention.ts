@@ -56,7 +56,7 @@ export function decideRetention(
     ({ startedAt }: StoredBackup) => (startedAt > now ? 'from the future: a clock was or is wrong' : undefined),
     only(good[0], 'the newest complete one'),
     only(
-      newestFirst.find(({ verified, startedAt }) => verified && startedAt <= now),
+      newestFirst.find(({ verified, damaged, startedAt }) => verified && !damaged && startedAt <= now),
       'the newest verified one',
     ),
     youngerThan(rule.retentionDays, now),

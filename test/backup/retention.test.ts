@@ -104,7 +104,9 @@ describe('whatever there is, and whatever the clock says', () => {
         expect(backups.filter((one) => one.pinned || one.inUse || one.startedAt > NOW).every(isKept)).toBe(true)
         const good = newestFirst.filter((one) => one.complete && !one.damaged && one.startedAt <= NOW)
         expect(good.slice(0, Math.max(rule.keepMinimum, rule.keep.last ?? 1)).every(isKept)).toBe(true)
-        const proven = newestFirst.filter(({ verified }) => verified)
+        const proven = newestFirst.filter(
+          ({ verified, damaged, startedAt }) => verified && !damaged && startedAt <= NOW,
+        )
         expect(proven.slice(0, 1).every(isKept)).toBe(true)
         if (good.length === 0) expect(backups.every(isKept)).toBe(true)
       }),
