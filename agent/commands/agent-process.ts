@@ -232,9 +232,14 @@ export class Agent {
   }
 
   #onReport(report: ReloadReport): void {
+    const wasRefused = this.#lastReload.outcome === 'refused'
     this.#lastReload = report
     if (report.outcome === 'applied') this.#logApplied(report)
-    if (report.outcome === 'unchanged') this.#metrics.onUnchanged()
+    if (report.outcome === 'unchanged') {
+      this.#metrics.onUnchanged()
+      const fields = { file: this.#options.configFile, digest: this.#config.digest }
+      if (wasRefused) this.#context.logger.info(fields, 'configuration is again the one in force')
+    }
     if (report.outcome !== 'refused') return
     this.#metrics.onRefused()
     for (const diagnostic of report.diagnostics) this.#logDiagnostic(diagnostic)

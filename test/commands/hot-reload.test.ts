@@ -105,6 +105,19 @@ describe('a running agent', () => {
     expect(await reloads('refused')).toBe(1)
   })
 
+  it('says that all is well again when what it refused is taken back', async () => {
+    const before = configuration({ keep: 6 })
+    await writeFile(file, broken())
+    await post('/-/reload')
+    await writeFile(file, before)
+    expect((await post('/-/reload')).json['outcome']).toBe('unchanged')
+    await post('/-/reload')
+    expect(logged('configuration is again the one in force')).toMatchObject([
+      { level: 'info', digest: await agent.configDigest() },
+    ])
+    expect(await agent.metric('palette_backup_config_last_reload_successful')).toBe(1)
+  })
+
   it('is asked for the plan of another file, and says what is wrong in that one', async () => {
     const other = join(folder, 'other.yaml')
     const options = { configFile: other, env: { MONGODB_URI: mongodb.uri } }
