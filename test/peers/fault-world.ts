@@ -28,7 +28,7 @@ interface Changes {
 
 interface Peers {
   readonly source: FerretDb
-  readonly target: FerretDb
+  readonly targets: readonly [FerretDb, FerretDb]
   readonly minio: Minio
   readonly proxy: HoldingS3Proxy
   readonly folder: string
@@ -37,8 +37,8 @@ interface Peers {
 /** One running agent that backs up FerretDB to MinIO and to a folder, its clock in the hands of the test. */
 export class FaultWorld {
   readonly source: FerretDb
-  /** What is restored goes here. */
-  readonly target: FerretDb
+  /** What is restored goes into one of these. */
+  readonly targets: readonly [FerretDb, FerretDb]
   readonly minio: Minio
   /** What leads to MinIO. */
   readonly proxy: HoldingS3Proxy
@@ -50,9 +50,9 @@ export class FaultWorld {
   /** Ids of backups that were restored. */
   readonly #restored = new Set<string>()
 
-  private constructor({ source, target, minio, proxy, folder }: Peers) {
+  private constructor({ source, targets, minio, proxy, folder }: Peers) {
     this.source = source
-    this.target = target
+    this.targets = targets
     this.minio = minio
     this.proxy = proxy
     this.folder = folder
@@ -60,7 +60,6 @@ export class FaultWorld {
     this.configFile = join(folder, 'palette-backup.yaml')
     this.env = {
       MONGODB_URI: source.uri,
-      TARGET_URI: target.uri,
       S3_ACCESS: minio.accessKey,
       S3_SECRET: minio.secretKey,
       ...this.clock.env,
@@ -68,14 +67,17 @@ export class FaultWorld {
   }
 
   static async start(): Promise<FaultWorld> {
-    const [source, target, minio] = await Promise.all([startFerretDb(), startFerretDb(), startMinio()])
+    const [source, one, other, minio] = await Promise.all([
+      ...([startFerretDb(), startFerretDb(), startFerretDb()] as const),
+      startMinio(),
+    ])
     const proxy = await startHoldingS3Proxy(minio.url)
     const client = new MongoClient(source.uri)
     await loadCollections(client, paletteCollections({ bytes: 6_000_000, collections: 12, documents: 3000 }))
     await client.close()
     const folder = await mkdtemp(join(tmpdir(), 'agent-faults-'))
     for (const name of ['backups', 'old']) await mkdir(join(folder, name))
-    const world = new FaultWorld({ source, target, minio, proxy, folder })
+    const world = new FaultWorld({ source, targets: [one, other], minio, proxy, folder })
     await world.configure()
     await world.startAgent()
     return world
@@ -88,7 +90,7 @@ export class FaultWorld {
 
   /** Another one, when the last was killed. */
   async startAgent(): Promise<void> {
-    this.#agent = await AgentProcess.start(this)
+    this.#agent = await AgentProcess.start(this, ['--drain', '1s'])
   }
 
   async configure({ attributes = [], locations = LOCATIONS }: Changes = {}): Promise<void> {
@@ -172,11 +174,12 @@ export class FaultWorld {
   }
 
   /** Into the target, which then holds what the source holds, and nothing else. */
-  async expectRestored(backupId: string, location: string): Promise<void> {
+  async expectRestored(backupId: string, location: string, target = this.targets[0]): Promise<void> {
+    const world = { configFile: this.configFile, env: { ...this.env, TARGET_URI: target.uri } }
     const where = ['--location', location, '--to-uri-env', 'TARGET_URI']
-    const restored = await this.command('restore', backupId, ...where, '--yes', '--no-safety-backup')
+    const restored = await runCommand(world, ['restore', backupId, ...where, '--yes', '--no-safety-backup'])
     expect(restored, `${backupId} of ${location}: ${restored.stderr}`).toMatchObject({ code: 0 })
-    expect(await documentsOf(this.target.uri)).toEqual(await this.#sourceDocuments())
+    expect(await documentsOf(target.uri)).toEqual(await this.#sourceDocuments())
     this.#restored.add(backupId)
   }
 
@@ -195,10 +198,15 @@ export class FaultWorld {
     const listed = await this.list()
     expect(await this.command('verify', 'all', '--level', 'stored')).toMatchObject({ code: 0 })
     const ids = [...new Set(listed.map((one) => one.backupId))].filter((backupId) => !this.#restored.has(backupId))
-    for (const [index, backupId] of ids.entries()) {
-      const places = listed.filter((one) => one.backupId === backupId)
-      await this.expectRestored(backupId, places[index % places.length]?.location ?? '')
-    }
+    const left = ids.entries()
+    await Promise.all(
+      this.targets.map(async (target) => {
+        for (const [index, backupId] of left) {
+          const places = listed.filter((one) => one.backupId === backupId)
+          await this.expectRestored(backupId, places[index % places.length]?.location ?? '', target)
+        }
+      }),
+    )
   }
 
   /** The metrics count what the locations hold, without a further run that would tell. */
@@ -224,18 +232,21 @@ export class FaultWorld {
     for (const { backupId, location } of before.filter((one) => !isOld(one))) {
       expect(after).toContainEqual(expect.objectContaining({ backupId, location }))
     }
-    expect(await this.command('verify', 'all', '--level', 'stored')).toMatchObject({ code: 0 })
     for (const location of LOCATIONS) await this.#expectTrueMetrics(location, after)
+    const newest = newestOf(after)
+    expect(after.filter(({ backupId, complete }) => backupId === newest && complete)).toHaveLength(2)
+    const [verified, shown] = await Promise.all([
+      this.command('verify', 'all', '--level', 'stored'),
+      this.command('show', 'latest', '--json'),
+      this.expectRestored(newest, restoreFrom),
+    ])
+    expect(verified, verified.stderr).toMatchObject({ code: 0 })
+    expect(JSON.parse(shown.stdout).manifest.backup_id).toBe(newest)
     expect(await this.minio.incompleteUploads()).toEqual([])
     const ids = after.map(({ backupId }) => backupId)
     const isStray = (name: string): boolean => !ids.some((id) => name.includes(id)) || name.endsWith('.tmp')
     expect((await this.minio.objects()).filter(isStray)).toEqual([])
     expect((await filesBelow(join(this.folder, 'backups'))).filter(isStray)).toEqual([])
-    const newest = newestOf(after)
-    expect(after.filter(({ backupId, complete }) => backupId === newest && complete)).toHaveLength(2)
-    const shown = await this.command('show', 'latest', '--json')
-    expect(JSON.parse(shown.stdout).manifest.backup_id).toBe(newest)
-    await this.expectRestored(newest, restoreFrom)
   }
 
   async #expectTrueMetrics(location: string, listed: readonly Listed[]): Promise<void> {
@@ -253,7 +264,8 @@ export class FaultWorld {
   async stop(): Promise<void> {
     await this.#agent?.stop()
     await this.proxy[Symbol.asyncDispose]()
-    await Promise.all([this.source.stop(), this.target.stop(), this.minio[Symbol.asyncDispose]()])
+    await Promise.all([this.source, ...this.targets].map((server) => server.stop()))
+    await this.minio[Symbol.asyncDispose]()
     await rm(this.folder, { recursive: true, force: true })
   }
 
