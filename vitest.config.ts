@@ -4,7 +4,7 @@ import { reporters } from './test/support/reporters.ts'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/peers/**', 'test/bench/**'],
+    exclude: ['test/peers/**', 'test/processes/**', 'test/bench/**'],
     testTimeout: 20_000,
     maxWorkers: 2,
     reporters: reporters(),

@@ -76,7 +76,7 @@ describe('over HTTP', () => {
     await start()
     expect(await ask('/validate', 'POST', 'good')).toMatchObject({
       status: 200,
-      json: { ok: true, locations: [{ ok: true }] },
+      json: { ok: true, locations: [{ ok: true }], installation: { ok: true, steps: [{ name: 'find MongoDB' }] } },
     })
     expect(await ask('/validate', 'POST', 'bad')).toMatchObject({
       status: 422,

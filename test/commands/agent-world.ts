@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,8 +18,33 @@ import { FakeClock } from '../support/fake-clock.ts'
 
 const RUN = fileURLToPath(new URL('fixtures/run.mjs', import.meta.url))
 
+/** The clock of a test, and a file that tells its run processes what it shows. */
+class SharedClock extends FakeClock {
+  readonly file: string
+
+  constructor(start: string, file: string) {
+    super(start)
+    this.file = file
+    this.#write(0)
+  }
+
+  override async advance(ms: number): Promise<void> {
+    this.#write(ms)
+    await super.advance(ms)
+  }
+
+  override jump(ms: number): void {
+    super.jump(ms)
+    this.#write(0)
+  }
+
+  #write(aheadMs: number): void {
+    writeFileSync(this.file, new Date(this.now().getTime() + aheadMs).toISOString())
+  }
+}
+
 export let folder: string
-export let clock: FakeClock
+export let clock: SharedClock
 let lines: Record<string, unknown>[]
 export let agent: Agent
 export let base: string
@@ -29,7 +55,7 @@ export function useAgent(): void {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'agent-'))
     await mkdir(join(folder, 'nas'))
-    clock = new FakeClock('2026-11-24T00:00:00Z')
+    clock = new SharedClock('2026-11-24T00:00:00Z', join(folder, 'clock'))
     lines = []
   })
 
@@ -88,7 +114,7 @@ export async function start(initial: Config = config(), { drainMs = 0 } = {}): P
       configFile: '/etc/palette-backup/palette-backup.yaml',
       host: '127.0.0.1',
       port: 0,
-      runCommand: [process.execPath, RUN],
+      runCommand: [process.execPath, RUN, clock.file],
       drainMs,
       patience: { silentMs: 24 * HOUR_MS, stallMs: 24 * HOUR_MS },
       initial: { config: initial, diagnostics: [] },

@@ -281,7 +281,13 @@ export class FaultWorld {
       ],
       policy: 'nightly',
       policyLocations,
-      attributes: ['interval: 1', 'hours_of_day: [0]', 'retention_period: 30', 'keep_minimum: 3', ...more],
+      attributes: [
+        'interval: 1',
+        `hours_of_day: [${(new Date().getUTCHours() + 12) % 24}]`,
+        'retention_period: 30',
+        'keep_minimum: 3',
+        ...more,
+      ],
     })
   }
 }

@@ -57,11 +57,11 @@ export async function startHoldingS3Proxy(target: string): Promise<HoldingS3Prox
   return proxy
 }
 
-/** As S3 does when it is asked too much: the body is not even read. */
+/** As S3 does when it is asked too much: the answer does not wait for the body, which is taken and thrown away. */
 function refuseWith(status: number, incoming: IncomingMessage, response: ServerResponse): void {
   incoming.resume()
   const text =
     '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
-  response.writeHead(status, { 'content-type': 'application/xml', connection: 'close' })
+  response.writeHead(status, { 'content-type': 'application/xml' })
   response.end(incoming.method === 'HEAD' ? undefined : text)
 }

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { MongoClient } from 'mongodb'
 import { afterEach, describe, expect, it } from 'vitest'
+import { RestoreWorld } from '../commands/restore-world.ts'
 import { until } from '../support/until.ts'
-import { RestoreWorld } from './restore-world.ts'
 
 const SMALL = { bytes: 200_000 }
 const worlds: RestoreWorld[] = []

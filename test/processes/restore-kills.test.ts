@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { FILLED, kill, killAt, RESTORE, ROLLBACK, STAGES, start, survivesKillAt } from '../commands/killed-restores.ts'
+import type { RestoreWorld } from '../commands/restore-world.ts'
 import { AgentProcess, startCommand } from '../support/agent-process.ts'
 import { until } from '../support/until.ts'
-import { FILLED, kill, killAt, RESTORE, ROLLBACK, STAGES, start, survivesKillAt } from './killed-restores.ts'
-import type { RestoreWorld } from './restore-world.ts'
 
 describe('kill -9 of a restore', { timeout: 120_000 }, () => {
   // The other stages go with the suites against real servers (test/peers/restore-kills.test.ts).

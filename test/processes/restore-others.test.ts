@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { MongoClient } from 'mongodb'
 import { describe, expect, it } from 'vitest'
-import { FILLED, ROLLBACK, start } from './killed-restores.ts'
+import { FILLED, ROLLBACK, start } from '../commands/killed-restores.ts'
 
 describe('a restore', { timeout: 120_000 }, () => {
   it('into a database that is there already replaces it whole, and the safety backup brings it back', async () => {
