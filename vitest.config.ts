@@ -4,9 +4,9 @@ import { reporters } from './test/support/reporters.ts'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/peers/**', 'test/processes/**', 'test/bench/**'],
+    exclude: ['test/peers/**', 'test/long/**', 'test/bench/**'],
     testTimeout: 20_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
     reporters: reporters(),
   },
 })

@@ -1,13 +1,13 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../../agent/core/errors.ts'
-import { Crc64 } from '../../../agent/sources/mongodb/archive/crc64.ts'
-import { encodeHeader, MAGIC } from '../../../agent/sources/mongodb/archive/format.ts'
-import { parseArchive } from '../../../agent/sources/mongodb/archive/parser.ts'
-import { ArchiveWriter } from '../../../agent/sources/mongodb/archive/writer.ts'
-import { generatedDocuments } from '../../support/mongodb/corpus.ts'
-import { type Random, seededRandom } from '../../support/mongodb/random.ts'
-import { collect, errorOf, sliced, streamOf } from '../../support/streams.ts'
+import { Failure } from '../../agent/core/errors.ts'
+import { Crc64 } from '../../agent/sources/mongodb/archive/crc64.ts'
+import { encodeHeader, MAGIC } from '../../agent/sources/mongodb/archive/format.ts'
+import { parseArchive } from '../../agent/sources/mongodb/archive/parser.ts'
+import { ArchiveWriter } from '../../agent/sources/mongodb/archive/writer.ts'
+import { generatedDocuments } from '../support/mongodb/corpus.ts'
+import { type Random, seededRandom } from '../support/mongodb/random.ts'
+import { collect, errorOf, sliced, streamOf } from '../support/streams.ts'
 
 const HEADER = { concurrentCollections: 2, serverVersion: '7.0.14', toolVersion: '0.0.0-test' }
 const MUTATIONS = 10_000

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { check, checkConfig, documents, load } from './canaries.ts'
+import { check, checkConfig, documents, load } from '../config/canaries.ts'
 
 /** Thousands of files are read; nobody else's time must fail this. */
 vi.setConfig({ testTimeout: 120_000 })

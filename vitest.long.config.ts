@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config'
 import { reporters } from './test/support/reporters.ts'
 
-/** Whole programs that are killed, hurt and worn out, without servers of others: too slow for every run. */
+/** Whole programs that are killed, hurt and worn out, and thousands of damaged files: too slow for every run. */
 export default defineConfig({
   test: {
-    include: ['test/processes/**/*.test.ts'],
+    include: ['test/long/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    maxWorkers: 3,
     reporters: reporters(),
   },
 })
