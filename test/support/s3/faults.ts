@@ -24,6 +24,8 @@ export interface Fault {
   readonly nth?: number
   /** How many requests are hit from there. Default: 1. */
   readonly times?: number
+  /** Only requests about this part. */
+  readonly part?: number
   readonly effect: Effect
 }
 
@@ -34,12 +36,12 @@ export class Faults {
     this.#planned.push({ fault, seen: 0 })
   }
 
-  /** Counts the request and says what hits it. */
-  next(operation: Operation): Effect | undefined {
+  /** Counts the request and says what hits it; `part` is the number of the part it is about, if any. */
+  next(operation: Operation, part: number | undefined): Effect | undefined {
     let effect: Effect | undefined
     for (const planned of this.#planned) {
       const { fault } = planned
-      if (fault.operation !== operation) continue
+      if (fault.operation !== operation || (fault.part ?? part) !== part) continue
       planned.seen += 1
       const first = fault.nth ?? 1
       if (planned.seen >= first && planned.seen < first + (fault.times ?? 1)) effect ??= fault.effect

@@ -118,7 +118,8 @@ export class S3Double implements AsyncDisposable {
     const method = message.method ?? 'GET'
     const operation = operationOf(method, key, query)
     const body = await collect(message)
-    const effect = operation && this.#faults.next(operation)
+    const part = Number(query.get('partNumber')) || undefined
+    const effect = operation && this.#faults.next(operation, part)
     if (effect?.kind === 'stall') return
     if (effect?.kind === 'reset') return void message.socket.resetAndDestroy()
     if (effect?.kind === 'delay') await sleep(effect.ms)

@@ -2,8 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { afterEach, describe, expect, it } from 'vitest'
+import { RestoreWorld } from '../commands/restore-world.ts'
 import { until } from '../support/until.ts'
-import { RestoreWorld } from './restore-world.ts'
 
 const worlds: RestoreWorld[] = []
 
