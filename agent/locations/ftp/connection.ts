@@ -4,11 +4,15 @@ import type { FtpLocationConfig } from '../../config/config.ts'
 import type { Clock } from '../../core/clock.ts'
 import { withTimeout } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
+import { SECOND_MS } from '../../core/units.ts'
 import { ftpFailure } from './classify.ts'
 import type { DataOptions } from './data-channel.ts'
 import { openDataChannel } from './data-channel.ts'
 import { receive, send } from './transfer.ts'
 import { untilAborted } from './until-aborted.ts'
+
+/** Servers that look up the name of whoever calls take up to 10 s before they say a word; another service says none. */
+const GREETING_MS = 20 * SECOND_MS
 
 /** What was learned about a server; the same for all connections to it. */
 export interface Dialect {
@@ -45,9 +49,17 @@ export class FtpConnection {
     const { clock, silenceMs } = settings
     const client = new Client(silenceMs)
     const connection = new FtpConnection(client, settings)
-    const late = (): Error => new Error('Timeout')
+    const within = (ms: number, task: () => Promise<void>): Promise<void> =>
+      withTimeout(
+        clock,
+        ms,
+        signal,
+        () => new Error('Timeout'),
+        (limited) => untilAborted(task(), limited),
+      )
     try {
-      await withTimeout(clock, silenceMs, signal, late, (limited) => untilAborted(connection.#login(), limited))
+      await within(Math.min(silenceMs, GREETING_MS), () => connection.#reach())
+      await within(silenceMs, () => connection.#login())
       return connection
     } catch (thrown) {
       client.close()
@@ -117,18 +129,28 @@ export class FtpConnection {
     this.#client.close()
   }
 
-  async #login(): Promise<void> {
-    const { config, keepAliveMs } = this.#settings
-    const { host, port, username, password, tls, caCert } = config
-    const client = this.#client
-    const secureOptions = {
+  /** Until the server has said who it is. */
+  async #reach(): Promise<void> {
+    const { host, port, tls } = this.#settings.config
+    if (tls === 'implicit') await this.#client.connectImplicitTLS(host, port, this.#secureOptions())
+    else await this.#connect(host, port)
+    this.#greeted = true
+  }
+
+  #secureOptions() {
+    const { host, caCert } = this.#settings.config
+    return {
       host,
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...(caCert === undefined ? {} : { ca: caCert }),
     }
-    if (tls === 'implicit') await client.connectImplicitTLS(host, port, secureOptions)
-    else await this.#connect(host, port)
-    this.#greeted = true
+  }
+
+  async #login(): Promise<void> {
+    const { config, keepAliveMs } = this.#settings
+    const { username, password, tls } = config
+    const client = this.#client
+    const secureOptions = this.#secureOptions()
     if (tls === 'explicit') await client.useTLS(secureOptions).catch((thrown: unknown) => Promise.reject(noTls(thrown)))
     // For names and passwords that are not ASCII.
     await client.sendIgnoringError('OPTS UTF8 ON')
