@@ -63,12 +63,21 @@ export async function startKubernetes(): Promise<Kubernetes> {
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', endAll)
-  const start = (name: string, args: readonly string[]): void => {
+  const start = (name: string, args: readonly string[]): ChildProcess => {
     const log = openSync(join(folder, `${name}.log`), 'a')
-    children.set(name, spawn(...endsWithThis(peerBinary(name), args), { stdio: ['ignore', log, log], cwd: folder }))
+    const child = spawn(...endsWithThis(peerBinary(name), args), { stdio: ['ignore', log, log], cwd: folder })
+    children.set(name, child)
+    return child
+  }
+  /** Starts it again when it ends by itself, as a kubelet does: a scheduler that finds its cache out of date just ends. */
+  const keep = (name: string, args: readonly string[]): void => {
+    start(name, args).once('exit', (code) => {
+      if (code !== null && children.has(name)) keep(name, args)
+    })
   }
   const stop = async (name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     const child = children.get(name)
+    children.delete(name)
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     child.kill(signal)
@@ -95,7 +104,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
   await writeFile(kubeconfig, kubeconfigText(url, caFile, adminToken), { mode: 0o600 })
   const asAdmin = `--kubeconfig=${kubeconfig}`
   const service = ['--leader-elect=false', '--secure-port=0']
-  start('kube-controller-manager', [
+  keep('kube-controller-manager', [
     asAdmin,
     ...service,
     `--service-account-private-key-file=${join(folder, 'sa.key')}`,
@@ -104,7 +113,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
     // A busy machine is late with heartbeats, and kwok never makes a pod ready again that was taken for lost.
     '--node-monitor-grace-period=1h',
   ])
-  start('kube-scheduler', [asAdmin, ...service])
+  keep('kube-scheduler', [asAdmin, ...service])
   start('kwok', [
     asAdmin,
     '--manage-all-nodes=true',
