@@ -15,6 +15,9 @@ const REASON_MS = 2 * SECOND_MS
 // Behind the last byte there may be megabytes in buffers of the network, and servers that scan what they got.
 const FINAL_REPLY_FACTOR = 5
 
+/** While the system takes some, the next is fetched. */
+export const MOST_ON_THEIR_WAY = 3
+
 export interface TransferOptions {
   readonly clock: Clock
   /** The longest wait for the other side to take or give anything. */
@@ -33,6 +36,8 @@ export class Exchange {
   readonly #started = Promise.withResolvers<void>()
   readonly #reply: Promise<FTPResponse>
   readonly #keepAlive: KeepAlive
+  #onTheirWay = 0
+  #taken: () => void = () => undefined
   #interrupt: (reason: unknown) => void = () => undefined
   /** Aborted when the caller aborts, when the server refuses, and when a connection breaks. */
   readonly signal: AbortSignal
@@ -67,11 +72,33 @@ export class Exchange {
     if (data instanceof TLSSocket && !data.authorized) await once(data, 'secureConnect', { signal: this.signal })
   }
 
-  /** Resolves when the system has taken it all. */
-  write(piece: Uint8Array): Promise<void> {
+  /**
+   * Resolves when another piece may be written. The bytes must not change before the system has taken them, which it has
+   * when MOST_ON_THEIR_WAY later ones are written, or when `written` says so.
+   */
+  async write(piece: Uint8Array): Promise<void> {
+    this.#onTheirWay += 1
+    this.#data.write(piece, (thrown) => {
+      this.#onTheirWay -= 1
+      if (thrown) this.#interrupt(thrown)
+      this.#taken()
+    })
+    await this.#untilAtMost(MOST_ON_THEIR_WAY)
+  }
+
+  /** Resolves when the system has taken all that was written. */
+  written(): Promise<void> {
+    return this.#untilAtMost(0)
+  }
+
+  #untilAtMost(count: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject
-      this.#data.write(piece, (thrown) => (thrown ? reject(thrown) : resolve()))
+      this.#taken = () => {
+        if (this.#onTheirWay <= count) resolve()
+      }
+      if (this.signal.aborted) reject(this.signal.reason)
+      this.#taken()
     })
   }
 

@@ -43,7 +43,7 @@ export class RetainedBody {
   }
 
   /**
-   * From an offset that is reached, in pieces of at most 256 KiB, each good until the next one is asked for. Leaving it
+   * From an offset that is reached, in pieces of at most 256 KiB, each good while 8 MiB more are asked for. Leaving it
    * early leaves the body as it is: the next reader misses nothing.
    */
   async *from(offset: number): AsyncGenerator<Uint8Array> {

@@ -19,7 +19,10 @@ export class UnconfirmedError extends Error {
   }
 }
 
-/** Sends the command and the body, each piece of which must leave within the limit, and waits for the server to confirm. */
+/**
+ * Sends the command and the body, and waits for the server to confirm. Each piece must leave within the limit, and must
+ * not change before MOST_ON_THEIR_WAY later ones were asked for.
+ */
 export async function send(
   client: Client,
   data: Socket,
@@ -42,6 +45,9 @@ export async function send(
       await exchange.write(piece)
       watch.waiting(false)
     }
+    watch.waiting(true)
+    await exchange.written()
+    watch.waiting(false)
     data.end()
     whole = true
     await exchange.finish()
