@@ -1,10 +1,10 @@
 import { toFailure } from '../core/errors.ts'
 import type { Secret } from '../core/secret.ts'
 import type { RestorableSource } from '../sources/source.ts'
+import type { BackupOptions } from './backup-options.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
 import { keepProof, scratchPrefix } from './proof.ts'
 import { proveArtifact } from './prove-artifact.ts'
-import type { BackupOptions } from './run-backup.ts'
 import type { Prove, StoreSession } from './store-session.ts'
 
 /** What a run needs to prove more of its backup than that its bytes are those that were sent. */

@@ -2,11 +2,11 @@ import { Failure, toFailure } from '../core/errors.ts'
 import { MIB } from '../core/units.ts'
 import { ByteCount, Measure } from '../pack/measure.ts'
 import type { SourceArtifact } from '../sources/source.ts'
+import type { BackupOptions } from './backup-options.ts'
 import { describeArtifact } from './describe-artifact.ts'
 import { fanOut } from './fan-out.ts'
 import type { ManifestArtifact } from './manifest-artifact.ts'
 import { packingOf } from './pack-artifact.ts'
-import type { BackupOptions } from './run-backup.ts'
 import type { StoreSession } from './store-session.ts'
 
 /** Packed bytes that may wait for the slowest location. */

@@ -22,26 +22,12 @@ import { logEvents } from './agent-log.ts'
 import { createView } from './agent-view.ts'
 import type { CommandContext } from './context.ts'
 import { InstallationState } from './installation-state.ts'
+import type { LoadedConfig, Reloading } from './reloading.ts'
 import { RepeatLimit } from './repeat-limit.ts'
 import { RestoresState } from './restores-state.ts'
 
 /** What runs get to stop by themselves when the agent stops. */
 const RUN_GRACE_MS = 30 * SECOND_MS
-
-export interface LoadedConfig {
-  /** Undefined when there are errors among the diagnostics. */
-  readonly config?: Config
-  readonly diagnostics: readonly Diagnostic[]
-}
-
-/** What the agent needs to know of the thing that reads the configuration file again. */
-export interface Reloading {
-  /** Begins to watch the file. */
-  start(): Promise<void>
-  /** Reads it now; resolves when the outcome has been told to the hooks. */
-  reload(): Promise<ReloadReport>
-  stop(): Promise<void>
-}
 
 export interface AgentOptions {
   readonly configFile: string

@@ -20,8 +20,8 @@ import {
   validateLocation,
   validateLocations,
 } from './agent-locations.ts'
-import type { LoadedConfig } from './agent-process.ts'
 import { explainPlan } from './plan-notes.ts'
+import type { LoadedConfig } from './reloading.ts'
 
 /** Three sleeps of the scheduler. */
 const STALE_AFTER_MS = 90 * SECOND_MS

@@ -1,5 +1,5 @@
 import { randomBase32 } from '../backup/backup-id.ts'
-import type { BackupOptions, BackupOutcome } from '../backup/run-backup.ts'
+import type { BackupOptions, BackupOutcome } from '../backup/backup-options.ts'
 import { runBackup } from '../backup/run-backup.ts'
 import type { Config, MongodbConfig, PolicyConfig } from '../config/config.ts'
 import { failureData, toFailure } from '../core/errors.ts'

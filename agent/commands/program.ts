@@ -1,24 +1,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { VERIFY_LEVELS } from '../backup/verify-level.ts'
-import type { Failure } from '../core/errors.ts'
 import { parseDuration, SECOND_MS } from '../core/units.ts'
 import type { CommandContext, ExitCode } from './context.ts'
+import type { ProcessHooks } from './process-hooks.ts'
 import { saveMemory } from './save-memory.ts'
 
 const DEFAULT_CONFIG = '/etc/palette-backup/palette-backup.yaml'
-
-/** What only `main.ts` can do. */
-export interface ProcessHooks {
-  /** This program's entry file: run processes start from it. */
-  readonly mainFile: string
-  readonly onHangup: (listener: () => void) => void
-  /** A second SIGINT or SIGTERM is for the listener, and ends the program no more; a third one does. */
-  readonly onHurry: (listener: () => void) => void
-  readonly onInputEnd: (listener: () => void) => void
-  readonly stop: (failure: Failure) => void
-  /** Told as soon as it is known that results are wanted as JSON. */
-  readonly onJson: () => void
-}
 
 /**
  * The command line. Each command's code is loaded when it is called: the agent, which is always up, must not hold the

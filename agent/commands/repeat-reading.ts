@@ -1,4 +1,4 @@
-import type { BackupOutcome } from '../backup/run-backup.ts'
+import type { BackupOutcome } from '../backup/backup-options.ts'
 import type { Failure } from '../core/errors.ts'
 import type { Emit, RunEvent } from '../core/events.ts'
 import { SECOND_MS } from '../core/units.ts'

@@ -17,7 +17,7 @@ import type { CommandContext, ExitCode } from './context.ts'
 import { executeBackup } from './execute-backup.ts'
 import { installationFound, openInstallation } from './open-installation.ts'
 import { exitCodeOf } from './outcome.ts'
-import type { ProcessHooks } from './program.ts'
+import type { ProcessHooks } from './process-hooks.ts'
 import { validateInstallation } from './validate-installation.ts'
 
 /**

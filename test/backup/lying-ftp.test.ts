@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { BackupOutcome } from '../../agent/backup/run-backup.ts'
+import type { BackupOutcome } from '../../agent/backup/backup-options.ts'
 import { runBackup } from '../../agent/backup/run-backup.ts'
 import type { FtpLocationConfig } from '../../agent/config/config.ts'
 import { systemClock } from '../../agent/core/clock.ts'

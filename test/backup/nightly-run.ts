@@ -1,4 +1,5 @@
-import { type BackupOptions, runBackup } from '../../agent/backup/run-backup.ts'
+import type { BackupOptions } from '../../agent/backup/backup-options.ts'
+import { runBackup } from '../../agent/backup/run-backup.ts'
 import { systemClock } from '../../agent/core/clock.ts'
 import type { RunEvent } from '../../agent/core/events.ts'
 import type { MemoryLocation } from '../support/memory-location.ts'

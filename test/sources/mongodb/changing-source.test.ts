@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { BackupOutcome } from '../../../agent/backup/run-backup.ts'
+import type { BackupOutcome } from '../../../agent/backup/backup-options.ts'
 import { repeatReading } from '../../../agent/commands/repeat-reading.ts'
 import { Failure } from '../../../agent/core/errors.ts'
 import type { RunEvent } from '../../../agent/core/events.ts'
