@@ -15,7 +15,9 @@ export interface BackupOptions {
   /** Read one after another. Without the first there is no backup; without another one it is partial. */
   readonly sources: readonly Source[]
   /** Why the backup is made, when it is not for the policy's own sake. */
-  readonly purpose?: 'safety'
+  readonly purpose?: 'safety' | 'import'
+  /** When what it holds was as it is; default: now, because it is read now. */
+  readonly takenAt?: Date
   /** `host:port` of the server that a safety backup is made of. */
   readonly target?: string
   readonly installation?: Installation

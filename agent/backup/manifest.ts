@@ -27,7 +27,10 @@ const manifestShape = {
   run_id: z.string(),
   cluster_name: z.string().min(1),
   policy: z.string().min(1),
-  purpose: z.literal('safety').optional().describe('safety: made of the target before a restore changed it'),
+  purpose: z
+    .enum(['safety', 'import'])
+    .optional()
+    .describe('safety: made of the target before a restore changed it; import: from an archive of mongodump'),
   target: z.string().min(1).optional().describe('safety: host:port of the server it was made of'),
   installation: Installation.optional().describe('What was protected, as far as it is known'),
   started_at: Instant,

@@ -17,7 +17,7 @@ import { StoreSession } from './store-session.ts'
  */
 export async function runBackup(options: BackupOptions): Promise<BackupOutcome> {
   const { clock, emit, runId } = options
-  const startedAt = clock.now()
+  const startedAt = new Date(options.takenAt ?? clock.now())
   // The backup id tells the time to the second, and who learns it from a listing must learn the same time.
   startedAt.setUTCMilliseconds(0)
   const backupId = createBackupId(startedAt)
@@ -57,7 +57,8 @@ export async function runBackup(options: BackupOptions): Promise<BackupOutcome> 
     await keepProofs(alive(), level, { backupId, startedAt }, options, warn)
     emit({ type: 'run.stage', runId, stage: 'retention' })
     // Only where a complete backup has just been stored: nothing goes before something better is there.
-    const renewed = alive().filter((session) => session.complete)
+    // What is imported may be older than all of them.
+    const renewed = options.purpose === 'import' ? [] : alive().filter((session) => session.complete)
     await Promise.all(renewed.map((session) => applyRetention(session, options, warn)))
   } catch (thrown) {
     failure = toFailure(thrown, `backing up with policy ${options.policy.name}`)

@@ -54,6 +54,14 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
       const { backupCommand } = await import('./backup.ts')
       exitCode = await backupCommand({ ...options, policy }, context)
     })
+  filtered(add('import', 'make a backup of an archive that mongodump has written, to keep, prove and restore it'))
+    .argument('<archive>', 'a file of mongodump --archive, also with --gzip')
+    .option('--taken-at <time>', 'when the dump was made, as 2026-11-24T02:00:00Z; default: the time of the file')
+    .option('--identity-file <file>', 'age identity, to prove what is stored encrypted')
+    .action(async (archive, options) => {
+      const { importCommand } = await import('./import.ts')
+      exitCode = await importCommand({ ...options, archive }, context)
+    })
   filtered(add('list', 'list what is stored')).action(async (options) => {
     const { listCommand } = await import('./list.ts')
     exitCode = await listCommand(options, context)

@@ -1,15 +1,20 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import { RestoreWorld } from '../commands/restore-world.ts'
 import { contentsOf } from '../support/contents.ts'
 import { type Backend, startFerretDb } from './servers/ferretdb.ts'
-import { peersMissing } from './servers/peer.ts'
+import { peerBinary, peersMissing } from './servers/peer.ts'
+
+const run = promisify(execFile)
 
 const BACKENDS: readonly Backend[] = ['SQLite', 'PostgreSQL']
 
 /** A server that is not ours, and that tells less about itself than MongoDB does. */
-describe.skipIf(peersMissing('ferretdb', 'postgres', 'initdb'))('restore and verify on FerretDB', () => {
+describe.skipIf(peersMissing('ferretdb', 'postgres', 'initdb', 'mongodump'))('restore and verify on FerretDB', () => {
   it.each(BACKENDS)('restores into %s, proves what it restored, and rolls back', async (backend) => {
     await using target = await startFerretDb(backend)
     await using world = await RestoreWorld.start()
@@ -57,6 +62,25 @@ describe.skipIf(peersMissing('ferretdb', 'postgres', 'initdb'))('restore and ver
     const { databases } = await client.db('admin').admin().listDatabases()
     expect(databases.map(({ name }) => name).filter((name) => name.startsWith('palette_backup'))).toEqual([])
     expect(await contentsOf(server.uri, ['hubbledb', 'hubble_timeseriesdb'])).toEqual(before)
+  })
+
+  it('imports what stock mongodump has packed, and restores it', async () => {
+    await using target = await startFerretDb()
+    await using world = await RestoreWorld.start()
+    const dump = join(world.folder, 'dump.gz')
+    await run(peerBinary('mongodump'), ['--quiet', '--uri', world.source.uri, `--archive=${dump}`, '--gzip'])
+    const imported = await world.run(['import', dump, '--json'])
+    expect(imported, imported.stderr).toMatchObject({ code: 0 })
+    world.env['TARGET_URI'] = target.uri
+    const id: string = JSON.parse(imported.stdout).backupId
+    const wanted = ['--include', 'hubbledb', 'hubble_archivedb']
+    const restored = await world.run(['restore', id, '--to-uri-env', 'TARGET_URI', '--yes', ...wanted])
+    expect(restored, restored.stderr).toMatchObject({ code: 0 })
+    const documents = async (uri: string) =>
+      (await contentsOf(uri, ['hubbledb', 'hubble_archivedb']))
+        .filter(({ type }) => type === 'collection')
+        .map((one) => [one.name, one.documents, one.digest])
+    expect(await documents(target.uri)).toEqual(await documents(world.source.uri))
   })
 
   it('says nothing against a backup that holds what a server does not take', async () => {

@@ -6,20 +6,36 @@ import { parseArchive } from './archive/parser.ts'
 /** Collections that are named in a message; the rest is counted. */
 const SHOWN = 5
 
+/** A view has no documents of its own, and in an archive of mongodump no end either. */
+const NO_DOCUMENTS = { documents: 0, bytes: 0, crc64: '0'.repeat(16), digest: `sip128:${'0'.repeat(32)}` }
+
+export interface Survey {
+  /** Of the server that the archive was made of. */
+  readonly serverVersion: string
+  readonly collections: readonly CollectionFacts[]
+}
+
+export async function inspectArchive(body: AsyncIterable<Uint8Array>, options: ReadOptions): Promise<Inspection> {
+  return { source: 'mongodb', collections: (await surveyArchive(body, options)).collections }
+}
+
 /** Reads an archive to its end, proves it, and says what it holds; of a damaged one, what the damage affects. */
-export async function inspectArchive(
+export async function surveyArchive(
   body: AsyncIterable<Uint8Array>,
   { signal, onProgress }: ReadOptions,
-): Promise<Inspection> {
+): Promise<Survey> {
   const collections: CollectionFacts[] = []
+  let serverVersion = ''
   let announced: readonly ArchiveMetadata[] = []
   let bytes = 0
   let documents = 0
   try {
     for await (const event of parseArchive(body)) {
       throwIfAborted(signal, 'reading the archive')
-      if (event.type === 'prelude') announced = event.metadata
-      else if (event.type === 'documents') {
+      if (event.type === 'prelude') {
+        announced = event.metadata
+        serverVersion = event.header.serverVersion
+      } else if (event.type === 'documents') {
         bytes += event.bytes.length
         documents += event.count
         onProgress?.({ bytes, documents })
@@ -31,7 +47,12 @@ export async function inspectArchive(
   } catch (thrown) {
     throw thrown instanceof Failure && thrown.code === 'damaged' ? affecting(thrown, announced, collections) : thrown
   }
-  return { source: 'mongodb', collections }
+  const told = new Set(collections.map(nameOf))
+  for (const { database, collection, type } of announced) {
+    const isToldNowhere = type === 'view' && !told.has(nameOf({ database, collection }))
+    if (isToldNowhere) collections.push({ database, collection, type, ...NO_DOCUMENTS })
+  }
+  return { serverVersion, collections }
 }
 
 /** The same failure, with the collections that can no longer be told to be whole: the damaged one and those behind it. */

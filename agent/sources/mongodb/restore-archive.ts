@@ -96,13 +96,18 @@ function expires({ options, indexes }: CollectionPlan): boolean {
 }
 
 /**
- * The database that a collection goes into; undefined for one that is left out: the server's own databases, and what
- * mongodump may have put beside the data, which is users and roles (`$admin.system.users`) and the oplog (in no database).
+ * What no restore puts back: the server's own databases, and what mongodump may have put beside the data, which is users
+ * and roles (`$admin.system.users`) and the oplog (in no database).
  */
+export function isServersOwn(database: string, collection: string): boolean {
+  if (['', 'admin', 'config', 'local'].includes(database) || collection.startsWith('$admin.')) return true
+  return collection.startsWith('system.') && collection !== SYSTEM_JS
+}
+
+/** The database that a collection goes into; undefined for one that is left out. */
 function targetOf({ database, collection }: ArchiveMetadata, { into }: RestoreOptions): string | undefined {
   const target = into ? into.get(`${database}.${collection}`) : database
-  const isServers = collection.startsWith('$admin.') || (collection.startsWith('system.') && collection !== SYSTEM_JS)
-  return target === undefined || isServers || ['', 'admin', 'config', 'local'].includes(target) ? undefined : target
+  return target === undefined || isServersOwn(target, collection) ? undefined : target
 }
 
 async function makeRoom(
