@@ -1,14 +1,22 @@
 import { defineConfig } from 'vitest/config'
 import { reporters } from './test/support/reporters.ts'
 
-/** Against real servers: one file after the other, because they share ports, disks and two cores. */
+/** What is measured by the clock, or needs both cores for itself. */
+const ALONE = ['test/peers/end-to-end.test.ts', 'test/peers/soak.test.ts']
+const patience = { testTimeout: 420_000, hookTimeout: 1_200_000 }
+
+/** Against real servers, each on ports of its own: two files at a time, and before them one by one what wants to be alone. */
 export default defineConfig({
   test: {
-    include: ['test/peers/**/*.test.ts'],
-    testTimeout: 420_000,
-    hookTimeout: 600_000,
-    fileParallelism: false,
-    maxWorkers: 1,
     reporters: reporters(),
+    projects: [
+      { test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 0 }, ...patience } },
+      {
+        test: {
+          ...{ name: 'peers', include: ['test/peers/**/*.test.ts'], exclude: ALONE, maxWorkers: 2 },
+          ...{ sequence: { groupOrder: 1 }, ...patience },
+        },
+      },
+    ],
   },
 })
