@@ -23,7 +23,9 @@ export async function startFerretDb(backend: Backend = 'SQLite'): Promise<Ferret
   const port = await freePort()
   const postgresql = backend === 'PostgreSQL' ? await startPostgresql() : undefined
   const args = ['-listen', `127.0.0.1:${port}`, ...(postgresql ? ['-postgresql', postgresql.url] : ['-dir', folder])]
-  const child = spawn(...endsWithThis(peerBinary('ferretdb'), args), { stdio: 'ignore' })
+  // Most of its time would go into collecting garbage.
+  const env = { ...process.env, GOGC: '800' }
+  const child = spawn(...endsWithThis(peerBinary('ferretdb'), args), { stdio: 'ignore', env })
   const ended = once(child, 'exit')
   const uri = `mongodb://127.0.0.1:${port}/?directConnection=true`
   const client = new MongoClient(uri, { serverSelectionTimeoutMS: 20_000 })
