@@ -45,7 +45,7 @@ export async function importCommand(options: ImportCommand, context: CommandCont
   const runId = createRunId()
   const { failure, ...facts } = await runBackup({
     ...{ runId, clusterName, policy, takenAt, purpose: 'import', proving: identity },
-    sources: [createArchiveFileSource({ path: options.archive, takenAt })],
+    sources: [createArchiveFileSource({ path: options.archive, takenAt, databases: policy.includeDatabases })],
     locations: locations.usable,
     unusable: locations.unusable,
     owner: thisOwner(),

@@ -97,7 +97,7 @@ it.each(TEXTS)('schema and program agree on %j', async (path, beginnings) => {
       const { program, schema } = await compared(path, text)
       expect({ text, schema }).toEqual({ text, schema: program })
     }),
-    { numRuns: 25 },
+    { numRuns: 60 },
   )
 })
 
@@ -107,6 +107,6 @@ it.each(KNOWN_BETTER)('the schema complains of nothing the program takes at %j',
       const { program, schema } = await compared(path, text)
       if (schema) expect({ text, program }).toEqual({ text, program: true })
     }),
-    { numRuns: 25 },
+    { numRuns: 60 },
   )
 })

@@ -71,6 +71,16 @@ describe('an archive of mongodump', { timeout: 60_000 }, () => {
       'it does not begin like a mongodump archive',
     ],
     [
+      'does not hold what the policy backs up',
+      async () => {
+        const text = await readFile(world.configFile, 'utf8')
+        const wanted = 'retention_period: 14\n      include_databases: [hubbledb, elsewhere]'
+        await writeFile(world.configFile, text.replace('retention_period: 14', wanted))
+        return [plain]
+      },
+      'it holds no database named elsewhere',
+    ],
+    [
       'is cut',
       async () => {
         const file = join(world.folder, 'cut.archive')

@@ -40,8 +40,8 @@ describe.skipIf(peersMissing('ferretdb', 'minio', 'vsftpd', 'rclone', 'mongorest
       expect(Math.max(...job.original.map(({ largest }) => largest))).toBeGreaterThan(7_900_000)
     })
 
-    it('makes a scheduled backup in both locations', async () => {
-      await until('last success in both locations', 360_000, async () => {
+    it('makes a scheduled backup in both locations within two minutes', async () => {
+      await until('last success in both locations', 180_000, async () => {
         const success = (location: string) => job.agent.metric(series('last_success_timestamp_seconds', location))
         return ((await success('offsite')) ?? 0) > 0 && ((await success('nas')) ?? 0) > 0
       })

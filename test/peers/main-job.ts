@@ -101,7 +101,7 @@ export class MainJob implements AsyncDisposable {
 
   async runEnd(runId: string): Promise<Readonly<Record<string, unknown>>> {
     let ended: Readonly<Record<string, unknown>> | undefined
-    await until(`the end of run ${runId}`, 360_000, async () => {
+    await until(`the end of run ${runId}`, 180_000, async () => {
       const reply = await fetch(`${this.agent.url}/runs`)
       const { recent } = (await reply.json()) as { recent: Record<string, unknown>[] }
       ended = recent.find((one) => one['runId'] === runId && one['result'] !== undefined)

@@ -38,8 +38,7 @@ export async function chooseDatabases(
 ): Promise<DatabaseChoice> {
   const { databases } = await ask(client.db('admin'), { listDatabases: 1, nameOnly: true }, reading)
   const existing: readonly string[] = databases.map(({ name }: Document) => String(name))
-  const missing = wanted.filter((name) => !existing.includes(name))
-  const unknown = missing.filter((name) => !OPTIONAL_DATABASES.includes(name))
+  const { unknown, ...choice } = chooseAmong(wanted, existing)
   if (unknown.length > 0) {
     const found = existing.filter((name) => !['admin', 'config', 'local'].includes(name))
     throw new Failure(`backing up MongoDB: there is no database named ${unknown.join(', ')}`, {
@@ -47,7 +46,17 @@ export async function chooseDatabases(
       hint: `The server has ${found.length === 0 ? 'no databases' : found.join(', ')}. Correct include_databases of the policy.`,
     })
   }
-  return { databases: wanted.filter((name) => existing.includes(name)), absent: missing }
+  return choice
+}
+
+/** `unknown`: those that must not be missing and are. */
+export function chooseAmong(
+  wanted: readonly string[],
+  existing: readonly string[],
+): DatabaseChoice & { readonly unknown: readonly string[] } {
+  const absent = wanted.filter((name) => !existing.includes(name))
+  const unknown = absent.filter((name) => !OPTIONAL_DATABASES.includes(name))
+  return { databases: wanted.filter((name) => existing.includes(name)), absent, unknown }
 }
 
 /**
