@@ -15,14 +15,14 @@ import { peersMissing } from './servers/peer.ts'
 const DATABASES = ['hubbledb', 'hubble_timeseriesdb', 'hubble_archivedb']
 
 /** What an operator does, in order: the chart's own ConfigMap, ServiceAccount and Roles, and the real agent with them. */
-describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installed beside Palette by the chart', () => {
+describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installed beside a VerteX by the chart', () => {
   let palette: PaletteInKubernetes
   let agent: AgentProcess
   let mount: string
   let configFile: string
 
   beforeAll(async () => {
-    palette = await PaletteInKubernetes.start()
+    palette = await PaletteInKubernetes.start('vertex')
     const { kubectl } = palette.kubernetes
     // The chart brings its own.
     await kubectl('delete', 'serviceaccount', 'palette-backup', '-n', 'palette-backup')
@@ -38,6 +38,14 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installe
   afterAll(async () => {
     await agent?.stop()
     await palette?.[Symbol.asyncDispose]()
+  })
+
+  it('finds the replica set, its root and its certificates', async () => {
+    const found = await palette.command(configFile, ['plan', '--discover'])
+    expect(found, found.stderr).toMatchObject({ code: 0 })
+    expect(found.stdout).toMatch(/mongodb\.tls +mutual TLS {2}\(Secret hubble-system\/mongo-tls\)/)
+    expect(found.stdout).toContain('Secret hubble-system/spectromongosecret, key mongoRootPassword')
+    expect(found.stdout).not.toMatch(/swordfish|PRIVATE KEY/)
   })
 
   it('backs up MongoDB, Secrets and Helm releases with the rights the chart gives', async () => {
@@ -63,8 +71,9 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installe
   it('tells of a backup that lacks a Secret the agent may no longer read', async () => {
     const complete = 'palette_backup_last_backup_complete{policy="nightly",location="disk"}'
     await until('the complete backup', 60_000, async () => (await agent.metric(complete)) === 1)
-    const { kubectl } = palette.kubernetes
-    await kubectl('delete', 'rolebinding', 'palette-backup', '-n', NAMESPACE)
+    // Of what it finds MongoDB by it keeps the rights: without those there would be no backup at all.
+    const role = JSON.stringify(await palette.kubernetes.get('role/palette-backup', '-n', NAMESPACE))
+    await palette.kubernetes.apply(JSON.parse(role.replace('"configserversecret"', '"withdrawn"')))
     await until('the right to be gone', 20_000, async () => {
       return !(await palette.can('get', 'secrets/configserversecret', '-n', NAMESPACE))
     })
@@ -144,7 +153,6 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('installe
       provider: {
         palette: {
           cluster_name: 'prod',
-          mongodb: { uri: { $env: 'MONGODB_URI' } },
           kubernetes: { service_account_directory: palette.env['SERVICE_ACCOUNT'] },
         },
       },

@@ -29,7 +29,7 @@ describe.each<Backend>(['SQLite', 'PostgreSQL'])('FerretDB over %s', (backend) =
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'palette-backup-ferretdb-'))
-      server = await startFerretDb(backend)
+      server = await startFerretDb({ backend })
       await seed(server.uri)
       original = await contentsOf(server.uri, DATABASES)
     })
@@ -48,7 +48,7 @@ describe.each<Backend>(['SQLite', 'PostgreSQL'])('FerretDB over %s', (backend) =
       ])
       const { archive, facts } = await backUp(server.uri, { databases: DATABASES })
       expect(facts.consistency).toMatchObject({ level: 'none', reason: expect.stringContaining('no cluster time') })
-      await using target = await startFerretDb(backend)
+      await using target = await startFerretDb({ backend })
       const outcome = await sourceOf(target.uri).restore(streamOf(archive), { signal: never() })
       expect(outcome).toMatchObject({ problems: [], documents: GENERATED + 23 })
       expect(await contentsOf(target.uri, DATABASES)).toEqual(original)
@@ -62,7 +62,7 @@ describe.each<Backend>(['SQLite', 'PostgreSQL'])('FerretDB over %s', (backend) =
       const { archive } = await backUp(server.uri, { databases: DATABASES })
       const file = join(folder, 'ours.archive')
       await writeFile(file, archive)
-      await using target = await startFerretDb(backend)
+      await using target = await startFerretDb({ backend })
       // It gives every index its namespace, as old servers did, which FerretDB refuses.
       const args = ['--uri', target.uri, `--archive=${file}`, '--noIndexRestore']
       const { stderr } = await run(peerBinary('mongorestore'), args)
@@ -77,7 +77,7 @@ describe.each<Backend>(['SQLite', 'PostgreSQL'])('FerretDB over %s', (backend) =
     ])('has them through stock mongodump and our restore: %s', async (name, flags) => {
       const file = join(folder, `stock.${name}`)
       await run(peerBinary('mongodump'), ['--quiet', '--uri', server.uri, `--archive=${file}`, ...flags])
-      await using target = await startFerretDb(backend)
+      await using target = await startFerretDb({ backend })
       const outcome = await sourceOf(target.uri).restore(createReadStream(file), { signal: never() })
       expect(outcome).toMatchObject({ problems: [], documents: GENERATED + 23 })
       expect(await contentsOf(target.uri, DATABASES)).toEqual(original)

@@ -29,8 +29,13 @@ go_build() {
   have "$1" "$stamp" && return 0
   echo "building $1 $3 ..."
   rm -rf "$dir" && mkdir -p "$dir"
-  printf 'module peers/%s\n\ngo 1.24\n\nrequire %s %s\n' "$1" "$2" "$3" > "$dir/go.mod"
-  if [ "$1" = ferretdb ]; then cp "$here/ferretdb/main.go" "$dir/"; fi
+  local name=peers/$1
+  if [ "$1" = ferretdb ]; then
+    # Go lets a module use another's internal packages by its name.
+    name=$2/peer
+    cp "$here/ferretdb/main.go" "$dir/"
+  fi
+  printf 'module %s\n\ngo 1.24\n\nrequire %s %s\n' "$name" "$2" "$3" > "$dir/go.mod"
   (cd "$dir" && GONOSUMDB="$2" go build -ldflags "-s -w ${5:-}" -o "$bin/$1" "$4")
   done_with "$1" "$stamp"
 }

@@ -32,8 +32,7 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('beside P
   })
 
   it('names the rule that is missing before any right has been given', async () => {
-    const bare = await palette.configure('bare.yaml', { mongodb: {} })
-    const refused = await palette.command(bare, ['plan', '--discover'])
+    const refused = await palette.command(config, ['plan', '--discover'])
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain(
       'statefulsets.apps "mongo" is forbidden: User "system:serviceaccount:palette-backup:palette-backup" cannot get',
@@ -55,21 +54,20 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('beside P
   })
 
   it('finds MongoDB without being told', async () => {
-    const bare = await palette.configure('bare.yaml', { mongodb: {} })
-    const found = await palette.command(bare, ['plan', '--discover', '--json'])
+    const found = await palette.command(config, ['plan', '--discover', '--json'])
     expect(found, found.stderr).toMatchObject({ code: 0 })
     const { installation } = JSON.parse(found.stdout)
     const facts = Object.fromEntries(installation.facts.map(({ name, value }: Record<string, string>) => [name, value]))
     expect(facts).toMatchObject({
       version: '4.9.14',
       edition: 'palette',
-      'mongodb.members': expect.stringContaining('mongo-2.mongo.hubble-system.svc:27017'),
+      'mongodb.members': expect.stringContaining(`mongo-2.mongo.hubble-system.svc:${palette.mongodb.port}`),
       'mongodb.replica_set': 'rs0',
       root_domain: 'palette.example.com',
     })
     expect(installation.problems).toEqual([])
     expect(found.stdout).not.toContain('swordfish')
-    const wrong = await palette.configure('wrong.yaml', { mongodb: {}, namespace: 'jet-system' })
+    const wrong = await palette.configure('wrong.yaml', { namespace: 'jet-system' })
     expect((await palette.command(wrong, ['plan', '--discover'])).stderr).toContain('forbidden')
   })
 
@@ -139,10 +137,13 @@ describe.skipIf(peersMissing(...KUBERNETES_PEERS, 'ferretdb', 'helm'))('beside P
     expect(JSON.stringify(agent.log)).not.toContain('swordfish')
   })
 
-  it('makes a partial backup while the API server is away, and says why', async () => {
+  it('makes a partial backup of a MongoDB it is told while the API server is away, and none of one it has to find', async () => {
+    const told = await palette.configure('told.yaml', { mongodb: { uri: { $env: 'MONGODB_URI' } } })
     await palette.kubernetes.stopApiServer()
-    const partial = await palette.command(config, ['backup', 'nightly'])
+    const partial = await palette.command(told, ['backup', 'nightly'])
+    const none = await palette.command(config, ['backup', 'nightly'])
     await palette.kubernetes.startApiServer()
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('no answer from the API server') })
     expect(partial).toMatchObject({ code: 3, stderr: expect.stringContaining('no answer from the API server') })
     expect((await palette.command(config, ['backup', 'nightly'])).code).toBe(0)
   })

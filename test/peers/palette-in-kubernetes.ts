@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { MongoClient } from 'mongodb'
 import { type CommandResult, runCommand } from '../support/agent-process.ts'
-import { NAMESPACE, paletteObjects } from '../support/kubernetes/palette.ts'
+import { NAMESPACE, paletteObjects, ROOT_PASSWORD } from '../support/kubernetes/palette.ts'
+import { selfSignedCertificate } from '../support/mongodb/certificate.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { loadCollections } from '../support/mongodb/palette-load.ts'
 import { type FerretDb, startFerretDb } from './servers/ferretdb.ts'
@@ -14,9 +15,14 @@ import { peerBinary } from './servers/peer.ts'
 
 const AGENT = { name: 'palette-backup', namespace: 'palette-backup' }
 
+/** What the cluster's DNS would do for a program outside it. */
+const NAMES = new URL('../support/cluster-names.mjs', import.meta.url).href
+const SERVICE = `mongo.${NAMESPACE}.svc`
+
 /**
- * Palette as its chart makes it in a real control plane, its data in FerretDB (pods run nothing here), and the agent with
- * the token of a ServiceAccount that has the rights of docs/rbac.json.
+ * Palette as its chart makes it in a real control plane, and the agent with the token of a ServiceAccount that has the
+ * rights of docs/rbac.json. Pods run nothing here: behind the names of MongoDB's members is FerretDB, which lets in the
+ * root of Palette's Secret, and beside a VerteX only with the certificate of the Secret `mongo-tls`.
  */
 export class PaletteInKubernetes implements AsyncDisposable {
   readonly kubernetes: Kubernetes
@@ -30,19 +36,28 @@ export class PaletteInKubernetes implements AsyncDisposable {
     this.folder = folder
     this.env = {
       MONGODB_URI: mongodb.uri,
+      NODE_OPTIONS: `--import=${NAMES}`,
       SERVICE_ACCOUNT: serviceAccount,
       KUBERNETES_SERVICE_HOST: kubernetes.host,
       KUBERNETES_SERVICE_PORT: String(kubernetes.port),
     }
   }
 
-  static async start(): Promise<PaletteInKubernetes> {
-    const [kubernetes, mongodb] = await Promise.all([startKubernetes(), startFerretDb()])
+  static async start(edition: 'palette' | 'vertex' = 'palette'): Promise<PaletteInKubernetes> {
+    const { cert, key } = selfSignedCertificate([`*.${SERVICE}`, `*.${SERVICE}.cluster.local`])
+    const tls = edition === 'vertex' ? { cert, key } : undefined
+    const account = { username: 'root', password: ROOT_PASSWORD }
+    const [kubernetes, mongodb] = await Promise.all([
+      startKubernetes(),
+      startFerretDb({ account, member: `mongo-0.${SERVICE}`, ...(tls ? { tls } : {}) }),
+    ])
     const folder = await mkdtemp(join(tmpdir(), 'palette-backup-in-kubernetes-'))
     const client = new MongoClient(mongodb.uri)
     await loadCollections(client, paletteCollections({ bytes: 2_000_000 }))
     await client.close()
-    await kubernetes.apply(...paletteObjects())
+    await kubernetes.apply(
+      ...paletteObjects({ edition, port: mongodb.port, ...(tls ? { tls: { ...tls, ca: cert } } : {}) }),
+    )
     await kubernetes.kubectl('create', 'namespace', AGENT.namespace)
     await kubernetes.kubectl('create', 'serviceaccount', AGENT.name, '-n', AGENT.namespace)
     const serviceAccount = await kubernetes.mountServiceAccount(AGENT.namespace, AGENT.name)
@@ -84,7 +99,6 @@ export class PaletteInKubernetes implements AsyncDisposable {
     const palette = {
       cluster_name: 'prod',
       kubernetes: { service_account_directory: this.env['SERVICE_ACCOUNT'] },
-      mongodb: { uri: { $env: 'MONGODB_URI' } },
       ...provider,
     }
     const location = { storage_provider: 'filesystem', filesystem: { path: this.folder } }

@@ -16,7 +16,7 @@ const BACKENDS: readonly Backend[] = ['SQLite', 'PostgreSQL']
 /** A server that is not ours, and that tells less about itself than MongoDB does. */
 describe.skipIf(peersMissing('ferretdb', 'postgres', 'initdb', 'mongodump'))('restore and verify on FerretDB', () => {
   it.each(BACKENDS)('restores into %s, proves what it restored, and rolls back', async (backend) => {
-    await using target = await startFerretDb(backend)
+    await using target = await startFerretDb({ backend })
     await using world = await RestoreWorld.start()
     world.env['TARGET_URI'] = target.uri
     const names = ['hubbledb', 'hubble_archivedb', 'hubble_timeseriesdb']
@@ -41,7 +41,7 @@ describe.skipIf(peersMissing('ferretdb', 'postgres', 'initdb', 'mongodump'))('re
   })
 
   it.each(BACKENDS)('backs %s up, and proves the backup in scratch databases there', async (backend) => {
-    await using server = await startFerretDb(backend)
+    await using server = await startFerretDb({ backend })
     await using world = await RestoreWorld.start({ bytes: 200_000 })
     world.env['MONGODB_URI'] = server.uri
     await using client = new MongoClient(server.uri)

@@ -9,6 +9,8 @@ export interface PaletteOptions {
   readonly version?: string
   /** `ca.crt`, `tls.crt` and `tls.key` of MongoDB, with edition `vertex`. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** Where every member of MongoDB listens; 27017 without it. */
+  readonly port?: number
   /** `mongo.databaseUrl` and the password of an external MongoDB: there is no StatefulSet then. */
   readonly external?: { readonly databaseUrl: string; readonly password: string }
 }
@@ -28,7 +30,7 @@ export const WRITERS: Readonly<Record<string, number>> = {
 
 /** What Palette's chart leaves in a cluster, as far as it matters here, in the order it can be created in. */
 export function paletteObjects(options: PaletteOptions = {}): KubernetesObject[] {
-  const { version = '4.9.14', edition = 'palette', tls, external } = options
+  const { version = '4.9.14', edition = 'palette', tls, port, external } = options
   return [
     ...[NAMESPACE, 'jet-system', 'cp-system', 'ui-system', 'ingress-traefik', 'ingress-nginx'].map(namespace),
     secret('configserversecret', { 'key.pem': 'config-swordfish', salt: 'config-swordfish-salt' }),
@@ -42,7 +44,7 @@ export function paletteObjects(options: PaletteOptions = {}): KubernetesObject[]
     },
     configMap('spectro-mgmt-version', { 'spectro-mgmt-version-current': version }),
     configMap('hubble-environment', { rootDomain: 'palette.example.com' }),
-    ...(external ? [] : [mongoStatefulSet(edition, tls !== undefined)]),
+    ...(external ? [] : [mongoStatefulSet(edition, tls !== undefined, port)]),
     statefulSet('msgbroker', 2),
     statefulSet('specman', 1),
     ...Object.entries(WRITERS).map(([name, replicas]) => deployment(name, replicas)),
@@ -118,7 +120,7 @@ function podTemplate(name: string, restartPolicy?: string): object {
 }
 
 /** Palette's chart calls the variables of the root account one way, VerteX' another; only the latter has TLS. */
-function mongoStatefulSet(edition: 'palette' | 'vertex', tls: boolean): KubernetesObject {
+function mongoStatefulSet(edition: 'palette' | 'vertex', tls: boolean, port = 27017): KubernetesObject {
   const prefix = edition === 'vertex' ? 'MONGODB_INITDB_ROOT' : 'MONGO_INITDB_ROOT'
   const secretKeyRef = { name: 'spectromongosecret', key: 'mongoRootPassword' }
   return {
@@ -139,7 +141,7 @@ function mongoStatefulSet(edition: 'palette' | 'vertex', tls: boolean): Kubernet
               name: 'mongo',
               image: 'registry.example.com/mongo:8',
               command: ['mongod', '--replSet', 'rs0', '--bind_ip_all'],
-              ports: [{ containerPort: 27017 }],
+              ports: [{ containerPort: port }],
               env: [
                 { name: `${prefix}_USERNAME`, value: 'root' },
                 { name: `${prefix}_PASSWORD`, valueFrom: { secretKeyRef } },
