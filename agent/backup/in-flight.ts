@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
+import { Failure } from '../core/errors.ts'
 import { MINUTE_MS } from '../core/units.ts'
-import type { Leftover, Location } from '../locations/location.ts'
+import type { CallOptions, Leftover, Location } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
 import { runKey } from './keys.ts'
 
@@ -27,6 +28,10 @@ export const InFlightRecord = z.object({
   doing: z.enum(['backup', 'restore', 'verify', 'prune']).exactOptional(),
   /** `host:port` of the server that a restore goes into. */
   target: z.string().exactOptional(),
+  /** The run is over, and its record may not be deleted. */
+  ended_at: z.iso.datetime().exactOptional(),
+  /** The run whose name the record lies under, where that is an earlier one's that may not be deleted. */
+  slot: z.string().exactOptional(),
 })
 export type InFlightRecord = Readonly<z.infer<typeof InFlightRecord>>
 
@@ -37,6 +42,11 @@ export function parseRecord(bytes: Uint8Array): InFlightRecord | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Where a record lies. */
+export function recordKey(clusterName: string, { run_id: runId, slot = runId }: InFlightRecord): string {
+  return runKey(clusterName, slot)
 }
 
 export const HEARTBEAT_MS = 2 * MINUTE_MS
@@ -61,7 +71,7 @@ export interface InFlightOptions {
 export class InFlight {
   readonly #location: Location
   readonly #options: InFlightOptions
-  readonly #key: string
+  #slot: string
   readonly #startedAt: string
   readonly #leftovers: Leftover[] = []
   #deleting: readonly string[] = []
@@ -73,11 +83,13 @@ export class InFlight {
   constructor(location: Location, options: InFlightOptions) {
     this.#location = location
     this.#options = options
-    this.#key = runKey(options.clusterName, options.runId)
+    this.#slot = options.runId
     this.#startedAt = options.clock.now().toISOString()
   }
 
-  async open(): Promise<void> {
+  /** `slot`: the name of the record of a run that is over, to be written instead of another one. */
+  async open(slot?: string): Promise<void> {
+    this.#slot = slot ?? this.#slot
     await this.#write()
     this.#beating = this.#beat()
   }
@@ -106,11 +118,21 @@ export class InFlight {
     for (const leftover of this.#leftovers) await this.#location.discard(leftover, { signal })
   }
 
-  /** Removes the record, unless something is left that only the record knows: then the sweep of another run needs it. */
+  /**
+   * Removes the record, unless something is left that only the record knows: then the sweep of another run needs it. Where
+   * nothing may be deleted, it says that the run is over.
+   */
   async close(signal: AbortSignal): Promise<void> {
     await this.stop()
     if (this.#receipts.size > 0) return
-    await this.#location.delete(this.#key, { signal })
+    try {
+      await this.#location.delete(runKey(this.#options.clusterName, this.#slot), { signal })
+    } catch (thrown) {
+      if (!(thrown instanceof Failure && thrown.code === 'permission')) throw thrown
+      this.#leftovers.length = 0
+      this.#deleting = []
+      await this.#put({ signal, endedAt: this.#options.clock.now() })
+    }
   }
 
   /** Ends the heartbeat and leaves the record for the sweep. */
@@ -131,13 +153,13 @@ export class InFlight {
 
   #write(): Promise<void> {
     // One after the other: an older record must never overwrite a newer one.
-    const write = this.#writing.catch(() => undefined).then(() => this.#put())
+    const write = this.#writing.catch(() => undefined).then(() => this.#put(this.#options))
     this.#writing = write
     return write
   }
 
-  async #put(): Promise<void> {
-    const { runId, policy, backupId, owner, clock, signal, doing, target } = this.#options
+  async #put({ signal, endedAt }: CallOptions & { readonly endedAt?: Date }): Promise<void> {
+    const { runId, policy, backupId, owner, clock, doing, target } = this.#options
     const record: InFlightRecord = {
       format_version: 1,
       run_id: runId,
@@ -151,7 +173,13 @@ export class InFlight {
       receipts: [...this.#receipts],
       doing,
       ...(target === undefined ? {} : { target }),
+      ...(endedAt ? { ended_at: endedAt.toISOString() } : {}),
+      ...(this.#slot === runId ? {} : { slot: this.#slot }),
     }
-    await this.#location.put(this.#key, replayable(Buffer.from(`${JSON.stringify(record)}\n`)), { signal })
+    await this.#location.put(
+      recordKey(this.#options.clusterName, record),
+      replayable(Buffer.from(`${JSON.stringify(record)}\n`)),
+      { signal },
+    )
   }
 }

@@ -24,7 +24,7 @@ export async function otherRuns(location: Location, options: InUseOptions): Prom
     if (!key.endsWith('.json')) continue
     const bytes = await readUnlessGone(location, key, options)
     const record = bytes && parseRecord(bytes)
-    if (record && record.run_id !== options.runId && !options.isDead(record)) alive.push(record)
+    if (record && !record.ended_at && record.run_id !== options.runId && !options.isDead(record)) alive.push(record)
   }
   return alive
 }

@@ -8,6 +8,7 @@ import { deleteManifest, deleteRemains } from './delete-backup.ts'
 import type { InFlightRecord } from './in-flight.ts'
 import { backupsInUse } from './in-use.ts'
 import { parseKey, policyPrefix } from './keys.ts'
+import { sentencesOf } from './one-sentence.ts'
 import type { RetentionDecision, RetentionRule } from './retention.ts'
 import { decideRetention, tooManyDeletions } from './retention.ts'
 import { neededByRestores } from './unfinished-restore.ts'
@@ -65,13 +66,15 @@ export async function prune(location: Location, options: PruneOptions): Promise<
   const doomed = new Set(decisions.filter(({ keep }) => !keep).map(({ backupId }) => backupId))
   // The oldest first: stopped half-way, the best are still there.
   const going = catalog.filter(({ backupId }) => doomed.has(backupId)).reverse()
-  const { deleted, problems, unfinished } = await deleteAll(location, going, options)
-  emit({ ...applied, failures: problems.length, refused: false })
+  const { deleted, failures, problems, unfinished } = await deleteAll(location, going, options)
+  emit({ ...applied, failures, refused: false })
   return { ...outcome, deleted, problems, unfinished }
 }
 
 interface Deletions {
   readonly deleted: readonly string[]
+  /** How many of the problems there were, which may share a sentence. */
+  readonly failures: number
   readonly problems: readonly string[]
   readonly unfinished: boolean
 }
@@ -82,8 +85,8 @@ async function deleteAll(
   options: PruneOptions,
 ): Promise<Deletions> {
   const deleted: string[] = []
-  const problems: string[] = []
-  if (backups.length === 0) return { deleted, problems, unfinished: false }
+  const failures: Failure[] = []
+  if (backups.length === 0) return { deleted, failures: 0, problems: [], unfinished: false }
   await options.onDeleting(backups.map(({ backupId }) => backupId))
   for (const backup of backups) {
     if (options.signal.aborted) break
@@ -91,12 +94,18 @@ async function deleteAll(
       await deleteOne(location, backup, options, deleted)
     } catch (thrown) {
       if (options.signal.aborted) break
-      problems.push(toFailure(thrown, `deleting backup ${backup.backupId} in ${location.name}`).message)
+      failures.push(toFailure(thrown, `deleting backup ${backup.backupId} in ${location.name}`))
     }
   }
   const left = deleted.length > 0 ? await remains(location, deleted, options) : []
-  const unexplained = problems.length > 0 ? [] : left
-  return { deleted, problems: [...problems, ...unexplained], unfinished: left.length > 0 || options.signal.aborted }
+  const unexplained = failures.length > 0 ? [] : left
+  const problems = [...sentencesOf(failures), ...unexplained]
+  return {
+    deleted,
+    failures: failures.length + unexplained.length,
+    problems,
+    unfinished: left.length > 0 || options.signal.aborted,
+  }
 }
 
 async function deleteOne(

@@ -71,7 +71,7 @@ export class StoreSession {
       const { objectsDeleted: objects, problems } = swept
       emit({ type: 'location.swept', runId, location: this.location.name, objects, failures: problems.length })
       this.#opened = true
-      await this.#inFlight.open()
+      await this.#inFlight.open(swept.slot)
     })
   }
 

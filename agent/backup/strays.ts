@@ -1,31 +1,53 @@
-import type { CallOptions, Leftover, Location } from '../locations/location.ts'
+import type { CallOptions, Entry, Leftover, Location } from '../locations/location.ts'
 import type { InFlightRecord } from './in-flight.ts'
-import { runsPrefix } from './keys.ts'
+import { parseKey, policyPrefix, runsPrefix } from './keys.ts'
 import { GRACE_MS } from './orphans.ts'
 
 export interface StrayOptions extends CallOptions {
   readonly clusterName: string
+  readonly policies: readonly string[]
   readonly now: Date
-  /** Ids of runs whose records were found and that still go on. */
-  readonly alive: ReadonlySet<string>
+  readonly records: readonly InFlightRecord[]
   readonly dead: readonly InFlightRecord[]
 }
 
-const RECORD = /\/([^/.]+)\.json\.[^/]+$/
+const RUN = /^([^/.]+)\.json$/
+const RESTORE = /^[0-9a-f]{12}\.json$/
+/** `<key>.<8 hexadecimal digits>.tmp`, as locations name them; what is named otherwise is nobody's. */
+const TEMPORARY = /^(.+)\.[0-9a-f]{8}\.tmp$/
+/** Objects of a validation. */
+const PROBE = /^\d{13}-[0-9a-f]{12}(\.large|\.leftover)?$/
 
 /**
- * A record cannot be on record itself: a run that died while it wrote its own left a temporary file that nothing names.
- * It goes with the record of its run; without one, when it has been there for longer than any run takes.
+ * What unfinished puts wrote to and no record names: a record cannot be on record itself, nor are the small objects
+ * beside a backup. What a dead run was writing its own record to goes with that record; everything else when its name is
+ * of our making, no record has to do with it, and it has lain there for longer than any run takes.
  */
 export async function findStrays(location: Location, options: StrayOptions): Promise<Leftover[]> {
-  const prefix = runsPrefix(options.clusterName)
+  const { clusterName, policies, records, now } = options
   const dead = new Set(options.dead.map(({ run_id }) => run_id))
+  const alive = new Set(records.map(({ run_id }) => run_id).filter((runId) => !dead.has(runId)))
+  const onRecord = new Set(records.flatMap(({ leftovers }) => leftovers.map(({ handle }) => handle)))
+  const isOld = ({ modified }: Entry): boolean =>
+    modified !== undefined && now.getTime() - modified.getTime() > GRACE_MS
+
   const strays: Leftover[] = []
-  for (const { key: handle, modified } of await location.list(prefix, { ...options, temporaries: true })) {
-    const runId = RECORD.exec(handle)?.[1]
-    if (runId === undefined || options.alive.has(runId)) continue
-    const isOld = modified !== undefined && options.now.getTime() - modified.getTime() > GRACE_MS
-    if (dead.has(runId) || isOld) strays.push({ key: `${prefix}${runId}.json`, handle })
+  const look = async (prefix: string, isStray: (name: string, entry: Entry) => boolean): Promise<void> => {
+    for (const entry of await location.list(prefix, { ...options, shallow: true, temporaries: true })) {
+      const [, key] = TEMPORARY.exec(entry.key) ?? []
+      if (key === undefined || onRecord.has(entry.key)) continue
+      if (isStray(key.slice(prefix.length), entry)) strays.push({ key, handle: entry.key })
+    }
+  }
+  await look(runsPrefix(clusterName), (name, entry) => {
+    const runId = RUN.exec(name)?.[1]
+    return runId !== undefined && !alive.has(runId) && (dead.has(runId) || isOld(entry))
+  })
+  await look(`${clusterName}/.restores/`, (name, entry) => RESTORE.test(name) && isOld(entry))
+  await look(`${clusterName}/.validate/`, (name, entry) => PROBE.test(name) && isOld(entry))
+  for (const policy of policies) {
+    const prefix = policyPrefix(clusterName, policy)
+    await look(prefix, (name, entry) => parseKey(prefix, prefix + name) !== undefined && isOld(entry))
   }
   return strays
 }

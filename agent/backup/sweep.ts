@@ -1,9 +1,10 @@
-import { toFailure } from '../core/errors.ts'
+import { type Failure, toFailure } from '../core/errors.ts'
 import type { Leftover, Location } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { deleteUnlessWhole } from './delete-backup.ts'
-import { type InFlightRecord, parseRecord } from './in-flight.ts'
-import { runKey, runsPrefix } from './keys.ts'
+import { type InFlightRecord, parseRecord, recordKey } from './in-flight.ts'
+import { runsPrefix } from './keys.ts'
+import { sentencesOf } from './one-sentence.ts'
 import type { Orphan } from './orphans.ts'
 import { findOrphans } from './orphans.ts'
 import { findStrays } from './strays.ts'
@@ -23,6 +24,8 @@ export interface SweepOptions {
 /** What a sweep would remove. */
 export interface SweepPlan {
   readonly deadRuns: readonly InFlightRecord[]
+  /** Records of runs that are over, and could not be deleted at their end. */
+  readonly endedRuns: readonly InFlightRecord[]
   readonly orphans: readonly Orphan[]
   /** What records of runs were written to when their runs died. */
   readonly strays: readonly Leftover[]
@@ -32,6 +35,8 @@ export interface SweepPlan {
 
 export interface SweepOutcome {
   readonly runsSwept: number
+  /** A record that may not be deleted and says nothing any more, by the name it lies under. */
+  readonly slot?: string
   readonly objectsDeleted: number
   /** What could not be cleaned up, as sentences; it is tried again by the next run. */
   readonly problems: readonly string[]
@@ -43,7 +48,8 @@ export interface SweepOutcome {
  */
 export async function planSweep(location: Location, options: SweepOptions): Promise<SweepPlan> {
   const deadRuns: InFlightRecord[] = []
-  const alive = new Set<string>()
+  const endedRuns: InFlightRecord[] = []
+  const records: InFlightRecord[] = []
   const onRecord = new Set<string>()
   const problems: string[] = []
   const prefix = runsPrefix(options.clusterName)
@@ -51,58 +57,80 @@ export async function planSweep(location: Location, options: SweepOptions): Prom
     if (!entry.key.endsWith('.json')) continue
     try {
       const record = parseRecord(await readSmall(location, entry.key, options))
-      if (!record || runKey(options.clusterName, record.run_id) !== entry.key) {
+      if (!record || recordKey(options.clusterName, record) !== entry.key) {
         problems.push(`${entry.key} in ${location.name} is not a record this program can read; it was left alone`)
         continue
       }
+      if (record.ended_at) {
+        endedRuns.push(record)
+        continue
+      }
+      records.push(record)
       for (const backupId of backupsOf(record)) onRecord.add(backupId)
       if (options.isDead(record)) deadRuns.push(record)
-      else alive.add(record.run_id)
     } catch (thrown) {
       problems.push(toFailure(thrown, `cleaning up after ${entry.key} in ${location.name}`).message)
     }
   }
   // A record that cannot be read may name anything: what it names must not be taken for nobody's.
   const orphans = problems.length > 0 ? [] : await findOrphans(location, { ...options, onRecord })
-  const strays = problems.length > 0 ? [] : await findStrays(location, { ...options, alive, dead: deadRuns })
-  return { deadRuns, orphans, strays, problems }
+  const strays = problems.length > 0 ? [] : await findStrays(location, { ...options, records, dead: deadRuns })
+  return { deadRuns, endedRuns, orphans, strays, problems }
 }
 
 /** Removes what `planSweep` finds. */
 export async function sweep(location: Location, options: SweepOptions): Promise<SweepOutcome> {
-  const { deadRuns, orphans, strays, problems: unread } = await planSweep(location, options)
+  const { deadRuns, endedRuns, orphans, strays, problems: unread } = await planSweep(location, options)
   let runsSwept = 0
   let objectsDeleted = 0
-  const problems = [...unread]
+  let slot: string | undefined
+  const failures: Failure[] = []
+  // What it held is gone by then, or was nothing.
+  const deleteRecord = async (record: InFlightRecord): Promise<void> => {
+    try {
+      await location.delete(recordKey(options.clusterName, record), options)
+    } catch (thrown) {
+      if (options.policies.includes(record.policy)) slot ??= record.slot ?? record.run_id
+      throw thrown
+    }
+  }
   // Before the records they belong to: those alone tell whose they are.
   for (const stray of strays) {
     try {
       await location.discard(stray, options)
       objectsDeleted += 1
     } catch (thrown) {
-      problems.push(toFailure(thrown, `removing ${stray.handle} in ${location.name}`).message)
+      failures.push(toFailure(thrown, `removing ${stray.handle} in ${location.name}`))
+    }
+  }
+  for (const record of endedRuns) {
+    try {
+      await deleteRecord(record)
+    } catch (thrown) {
+      failures.push(toFailure(thrown, `removing the record of run ${record.run_id} in ${location.name}`))
     }
   }
   for (const record of deadRuns) {
-    const key = runKey(options.clusterName, record.run_id)
+    const key = recordKey(options.clusterName, record)
     try {
       objectsDeleted += await sweepRun(location, record, options)
       if (record.receipts.length > 0 && !options.release) continue
       for (const receipt of record.receipts) await options.release?.(receipt)
-      await location.delete(key, options)
+      await deleteRecord(record)
       runsSwept += 1
     } catch (thrown) {
-      problems.push(toFailure(thrown, `cleaning up after ${key} in ${location.name}`).message)
+      failures.push(toFailure(thrown, `cleaning up after ${key} in ${location.name}`))
     }
   }
   for (const orphan of orphans) {
     try {
       objectsDeleted += await deleteUnlessWhole(location, options.clusterName, orphan, options)
     } catch (thrown) {
-      problems.push(toFailure(thrown, `removing what is left of ${orphan.backupId} in ${location.name}`).message)
+      failures.push(toFailure(thrown, `removing what is left of ${orphan.backupId} in ${location.name}`))
     }
   }
-  return { runsSwept, objectsDeleted, problems }
+  const problems = [...unread, ...sentencesOf(failures)]
+  return { runsSwept, objectsDeleted, problems, ...(slot === undefined ? {} : { slot }) }
 }
 
 async function sweepRun(location: Location, record: InFlightRecord, options: SweepOptions): Promise<number> {

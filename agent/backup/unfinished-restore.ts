@@ -29,7 +29,8 @@ export const UnfinishedRestore = z.strictObject({
   databases: z.array(z.string()),
   drop: z.array(z.string()),
   collections: z.array(z.string()),
-  stage: z.enum(['restoring', 'comparing']),
+  /** `finished` where the record may not be deleted. */
+  stage: z.enum(['restoring', 'comparing', 'finished']),
   started_at: z.iso.datetime(),
   owner: Owner,
   /** What the target held before; absent where it held nothing, or the operator wanted none. */
@@ -83,13 +84,19 @@ export async function recordRestore(
   await location.put(restoreKey(clusterName, record.target), body, options)
 }
 
+/** Removes the record, or says in it that the restore is finished where nothing may be deleted. */
 export async function forgetRestore(
   location: Location,
   clusterName: string,
-  target: string,
+  record: UnfinishedRestore,
   options: CallOptions,
 ): Promise<void> {
-  await location.delete(restoreKey(clusterName, target), options)
+  try {
+    await location.delete(restoreKey(clusterName, record.target), options)
+  } catch (thrown) {
+    if (!(thrown instanceof Failure && thrown.code === 'permission')) throw thrown
+    await recordRestore(location, clusterName, { ...record, stage: 'finished' }, options)
+  }
 }
 
 /** Restores of an installation that were begun and not finished, as a location has them on record. */
@@ -102,7 +109,9 @@ export async function unfinishedRestores(
   for (const { key } of await location.list(restoresPrefix(clusterName), options)) {
     if (!key.endsWith('.json')) continue
     try {
-      found.push(UnfinishedRestore.parse(JSON.parse(Buffer.from(await readSmall(location, key, options)).toString())))
+      const bytes = await readSmall(location, key, options)
+      const record = UnfinishedRestore.parse(JSON.parse(Buffer.from(bytes).toString()))
+      if (record.stage !== 'finished') found.push(record)
     } catch (thrown) {
       const failure = toFailure(thrown)
       if (failure.code === 'not_found') continue
@@ -136,5 +145,5 @@ export async function isUnderWay(
 ): Promise<boolean> {
   const bytes = await readUnlessGone(location, runKey(clusterName, runId), options)
   const record = bytes && parseRecord(bytes)
-  return bytes !== undefined && (!record || !options.isDead(record))
+  return bytes !== undefined && (!record || !(record.ended_at || options.isDead(record)))
 }

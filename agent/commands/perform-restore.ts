@@ -56,7 +56,7 @@ export async function performRestore(work: RestoreWork, { clock, stderr, signal 
     const notes = await proveTarget(plan, source, outcome, unpack)
     await work.applyObjects()
     for (const keeper of new Set([location, work.before ?? location])) {
-      await forgetRestore(keeper, clusterName, target.host, { signal }).catch((thrown: unknown) => {
+      await forgetRestore(keeper, clusterName, record, { signal }).catch((thrown: unknown) => {
         warn(`the restore is finished, and still on record as unfinished: ${toFailure(thrown).message}`)
       })
     }

@@ -180,8 +180,38 @@ describe('what is deleted never', () => {
     nas.objects.set('prod/.restores/123456789abc.json', Buffer.from('{"target": '))
     expect(await errorOf(run())).toMatchObject({ message: expect.stringContaining('it is no record of a restore') })
     nas.objects.delete('prod/.restores/123456789abc.json')
-    await forgetRestore(nas, 'prod', 'other:27017', { signal: never() })
+    await forgetRestore(nas, 'prod', unfinished('other:27017', old, older), { signal: never() })
     expect((await run()).deleted).toEqual([older, old])
+  })
+
+  it('is no longer needed by a restore that is finished, although its record may not be deleted', async () => {
+    const [, old = ''] = await store(1, 20)
+    const record = unfinished('mongo:27017', old, undefined)
+    await recordRestore(nas, 'prod', record, { signal: never() })
+    nas.fault = noDeletion
+    await forgetRestore(nas, 'prod', record, { signal: never() })
+    nas.fault = () => undefined
+    expect(nas.keys.filter((key) => key.includes('.restores'))).toHaveLength(1)
+    expect((await run()).deleted).toEqual([old])
+  })
+
+  it('holding a backup where nothing may be deleted leaves a record of a hold that is over', async () => {
+    const [, old = ''] = await store(1, 20)
+    nas.fault = noDeletion
+    const reading = { ...REF, backupId: old, doing: 'verify' as const }
+    const hold = { ...reading, runId: 'r', owner: OWNER, clock: systemClock, signal: never() }
+    expect(await holdBackup(nas, { ...hold, warn: (message) => expect.fail(message) }, async () => 7)).toBe(7)
+    nas.fault = () => undefined
+    expect((await run({ isDead: () => false })).deleted).toEqual([old])
+  })
+
+  it('is told in one sentence, and counted one by one, where nothing may be deleted', async () => {
+    const ids = await store(1, 20, 30, 40)
+    nas.fault = noDeletion
+    const { deleted, problems, unfinished } = await run()
+    expect({ deleted, unfinished }).toEqual({ deleted: [], unfinished: false })
+    expect(problems).toEqual([`deleting prod/nightly/${ids.at(-1)}.manifest.json: no right; and so for 2 others`])
+    expect(events).toContainEqual(expect.objectContaining({ type: 'retention.applied', failures: 3 }))
   })
 
   it('holding a backup in a location that cannot be written to is told, and goes on', async () => {
@@ -195,6 +225,10 @@ describe('what is deleted never', () => {
     expect(warnings).toEqual([expect.stringContaining('read only')])
   })
 })
+
+function noDeletion(operation: string, key: string): void {
+  if (operation === 'delete') throw new Failure(`deleting ${key}: no right`, { code: 'permission' })
+}
 
 function unfinished(target: string, backupId: string, safety: string | undefined): UnfinishedRestore {
   const replaced = { databases: ['hubbledb'], drop: ['hubbledb'], collections: [] }

@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { planSweep, sweep } from '../../agent/backup/sweep.ts'
 import { openFilesystem } from '../../agent/locations/filesystem/filesystem-location.ts'
-import type { Location } from '../../agent/locations/location.ts'
+import type { Leftover, Location } from '../../agent/locations/location.ts'
 import { OWNER } from './nightly-run.ts'
 
 const NOW = new Date('2026-11-24T02:00:00Z')
@@ -51,13 +51,45 @@ it('what is named otherwise stays', async () => {
   expect(await readdir(join(path, 'prod/.runs'))).toHaveLength(3)
 })
 
-async function temporary(name: string, modified: Date): Promise<void> {
-  const file = join(path, 'prod/.runs', name)
+describe('what no record names', () => {
+  const ID = '20261120T020000Z-aaaaaa'
+
+  it.each([
+    ['nightly', `${ID}.pin.0123abcd.tmp`],
+    ['nightly', `${ID}.verified.json.0123abcd.tmp`],
+    ['nightly', `${ID}.damaged.json.0123abcd.tmp`],
+    ['nightly', `${ID}.manifest.json.0123abcd.tmp`],
+    ['.restores', '0123456789ab.json.0123abcd.tmp'],
+    ['.validate', '1764000000000-0123456789ab.large.0123abcd.tmp'],
+  ])('goes when it is old: %s/%s', async (folder, name) => {
+    const young = name.replace('0123abcd.tmp', 'fedcba98.tmp')
+    await temporary(name, LONG_AGO, folder)
+    await temporary(young, NOW, folder)
+    const strays = [{ key: `prod/${folder}/${name.slice(0, -13)}`, handle: `prod/${folder}/${name}` }]
+    expect((await planSweep(location, options())).strays).toEqual(strays)
+    expect(await sweep(location, options())).toMatchObject({ objectsDeleted: 1, problems: [] })
+    expect(await readdir(join(path, 'prod', folder))).toEqual([young])
+  })
+
+  it('stays when a run that goes on has it on record, or somebody else made it', async () => {
+    const name = `${ID}.manifest.json.0123abcd.tmp`
+    await temporary(name, LONG_AGO, 'nightly')
+    await record('alive', [{ key: `prod/nightly/${ID}.manifest.json`, handle: `prod/nightly/${name}` }])
+    const others = ['notes.json', '20261120.pin', `${ID}.txt`].map((other) => `${other}.0123abcd.tmp`)
+    for (const other of others) await temporary(other, LONG_AGO, 'nightly')
+    await temporary(`${ID}.pin.0123abcd.tmp`, LONG_AGO, 'weekly')
+    expect((await planSweep(location, options())).strays).toEqual([])
+  })
+})
+
+async function temporary(name: string, modified: Date, folder = '.runs'): Promise<void> {
+  const file = join(path, 'prod', folder, name)
+  await mkdir(join(path, 'prod', folder), { recursive: true })
   await writeFile(file, '{')
   await utimes(file, modified, modified)
 }
 
-async function record(runId: string): Promise<void> {
+async function record(runId: string, leftovers: readonly Leftover[] = []): Promise<void> {
   const text = JSON.stringify({
     format_version: 1,
     run_id: runId,
@@ -66,7 +98,7 @@ async function record(runId: string): Promise<void> {
     owner: OWNER,
     started_at: LONG_AGO.toISOString(),
     heartbeat_at: LONG_AGO.toISOString(),
-    leftovers: [],
+    leftovers,
   })
   await writeFile(join(path, 'prod/.runs', `${runId}.json`), text)
 }

@@ -1,10 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { InFlightRecord } from '../../agent/backup/in-flight.ts'
+import { InFlight, type InFlightRecord } from '../../agent/backup/in-flight.ts'
+import { otherRuns } from '../../agent/backup/in-use.ts'
 import type { SweepOptions } from '../../agent/backup/sweep.ts'
 import { planSweep, sweep } from '../../agent/backup/sweep.ts'
+import { systemClock } from '../../agent/core/clock.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
 import { streamOf } from '../support/streams.ts'
+import { OWNER } from './nightly-run.ts'
 
 const OLD = '20261120T020000Z-aaaaaa'
 const YOUNG = '20261123T120000Z-bbbbbb'
@@ -91,6 +94,80 @@ it('goes on with the other runs when one cannot be cleaned up, and leaves its re
   expect(await sweep(nas, options())).toEqual({ runsSwept: 1, objectsDeleted: 1, problems: ['no right'] })
   expect(nas.keys).toEqual(['prod/.runs/first.json'])
   expect(nas.discarded).toEqual([{ key: 'prod/nightly/y', handle: 'u2' }])
+})
+
+describe('where nothing may be deleted', () => {
+  const inFlight = (runId: string, policy = 'nightly'): InFlight =>
+    new InFlight(nas, {
+      ...{ clusterName: 'prod', runId, policy, backupId: OLD, doing: 'backup', owner: OWNER },
+      ...{ clock: systemClock, signal: new AbortController().signal },
+    })
+  const { signal } = new AbortController()
+
+  beforeEach(() => {
+    nas.fault = (operation, key) => {
+      if (operation !== 'delete' || !nas.objects.has(key)) return
+      throw new Failure(`deleting ${key}: no right`, { code: 'permission' })
+    }
+  })
+
+  it('a run leaves a record that says so, and the next one writes over it: there is never another', async () => {
+    await inFlight('first').open()
+    expect(await sweep(nas, options({ isDead: () => false }))).toEqual({
+      ...{ runsSwept: 0, objectsDeleted: 0, problems: [] },
+    })
+    const first = inFlight('first')
+    await first.open()
+    await first.close(signal)
+    for (const runId of ['second', 'third']) {
+      const { slot, problems } = await sweep(nas, options({ isDead: () => false }))
+      expect(problems).toEqual(['deleting prod/.runs/first.json: no right'])
+      const next = inFlight(runId)
+      await next.open(slot)
+      expect(await otherRuns(nas, seen)).toMatchObject([{ run_id: runId }])
+      await next.close(signal)
+      expect(await otherRuns(nas, seen)).toEqual([])
+    }
+    expect(nas.keys).toEqual(['prod/.runs/first.json'])
+    nas.fault = () => undefined
+    expect((await sweep(nas, options())).problems).toEqual([])
+    expect(nas.keys).toEqual([])
+  })
+
+  it('writes over the record of a run that died, too', async () => {
+    await put('prod/.runs/dead.json', JSON.stringify(record('dead', OLD)))
+    expect(await sweep(nas, options())).toMatchObject({ slot: 'dead', runsSwept: 0 })
+  })
+
+  it('what a run that died on such a record held is cleaned up', async () => {
+    const first = inFlight('first')
+    await first.open()
+    await first.close(signal)
+    const second = inFlight('second')
+    await second.open('first')
+    await second.remember({ key: 'prod/nightly/x', handle: 'u1' })
+    await second.stop()
+    nas.fault = () => undefined
+    expect(await sweep(nas, options())).toMatchObject({ runsSwept: 1, problems: [] })
+    expect(nas.discarded).toEqual([{ key: 'prod/nightly/x', handle: 'u1' }])
+    expect(nas.keys).toEqual([])
+  })
+
+  it('a policy does not write over the record of another', async () => {
+    const weekly = inFlight('first', 'weekly')
+    await weekly.open()
+    await weekly.close(signal)
+    expect(await sweep(nas, options())).not.toHaveProperty('slot')
+  })
+
+  it('says so in one sentence, however much there is', async () => {
+    await store(`prod/nightly/${OLD}/a.zst`)
+    for (const runId of ['a', 'b', 'c']) await put(`prod/.runs/${runId}.json`, JSON.stringify(record(runId, YOUNG)))
+    const { problems } = await sweep(nas, options())
+    expect(problems).toEqual(['deleting prod/.runs/a.json: no right; and so for 3 others'])
+  })
+
+  const seen = { clusterName: 'prod', runId: 'me', isDead: () => false, signal }
 })
 
 function record(runId: string, backupId: string, leftovers: InFlightRecord['leftovers'] = []): InFlightRecord {

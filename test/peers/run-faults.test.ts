@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { MIB, SECOND_MS } from '../../agent/core/units.ts'
-import { AgentProcess } from '../support/agent-process.ts'
+import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
 import { until } from '../support/until.ts'
@@ -92,13 +92,11 @@ describe('a run that stores in a folder', () => {
 
 describe.skipIf(peersMissing('vsftpd'))('a run that stores on vsftpd, as a user who may not delete', () => {
   it('succeeds, says why retention deleted nothing, and counts it', async () => {
-    await using ftp = await startVsftpd({ tls: 'explicit', rights: 'no-delete' })
+    await using server = await startVsftpd({ tls: 'explicit', rights: 'no-delete' })
     await using world = await RunWorld.start(
       async (folder) => {
-        await writeFile(join(folder, 'ca.crt'), ftp.caCert)
-        return `storage_provider: ftp
-      ca_cert: { $file: ca.crt }
-      ftp: { server: "127.0.0.1:${ftp.port}", directory: /palette, username: ${ftp.username}, password: "${ftp.password}", tls: explicit }`
+        await writeFile(join(folder, 'ca.crt'), server.caCert)
+        return ftp(server)
       },
       { keepMinimum: 1 },
     )
@@ -128,6 +126,51 @@ describe.skipIf(peersMissing('vsftpd'))('a run that stores on vsftpd, as a user 
     await world.expectAllWhole()
   })
 })
+
+describe.skipIf(peersMissing('vsftpd', 'minio', 'mc'))('where nothing may be deleted', () => {
+  it.each(['vsftpd', 'MinIO'] as const)(
+    '%s: night after night there is one record and one warning of it, and a restore ends',
+    async (program) => {
+      await using server =
+        program === 'vsftpd' ? await startVsftpd({ tls: 'explicit', rights: 'no-delete' }) : await startMinio()
+      await using world = await RunWorld.start(async (folder) => {
+        if ('bucket' in server) {
+          const actions = PALETTE_ACTIONS.filter((action) => action !== 's3:DeleteObject')
+          const { accessKey, secretKey } = await server.createUser('no-delete', actions)
+          return s3(server.bucket, accessKey, secretKey, server.url)
+        }
+        await writeFile(join(folder, 'ca.crt'), server.caCert)
+        return ftp(server)
+      })
+      for (const _night of [2, 3]) {
+        const { code, stdout } = await world.run()
+        const { result, warnings } = JSON.parse(stdout)
+        expect({ code, result, warnings }).toEqual({
+          code: 0,
+          result: 'success',
+          warnings: [
+            expect.stringMatching(/^deleting prod\/\.runs\/[^/]+\.json in there: .*(denied|s3:DeleteObject)/i),
+          ],
+        })
+      }
+      const restored = await runCommand(world.options, ['restore', 'latest', '--yes'])
+      expect(restored, restored.stderr).toMatchObject({ code: 0 })
+      expect(restored.stderr).not.toContain('still on record')
+      expect(await world.run()).toMatchObject({ code: 0 })
+      const verified = await runCommand(world.options, ['verify', 'latest'])
+      expect(verified, verified.stderr).toMatchObject({ code: 0 })
+      expect((await world.list()).size).toBeGreaterThanOrEqual(4)
+    },
+  )
+})
+
+type VsftpdPeer = Awaited<ReturnType<typeof startVsftpd>>
+
+function ftp({ port, username, password }: VsftpdPeer): string {
+  return `storage_provider: ftp
+      ca_cert: { $file: ca.crt }
+      ftp: { server: "127.0.0.1:${port}", directory: /palette, username: ${username}, password: "${password}", tls: explicit }`
+}
 
 function s3(bucket: string, accessKey: string, secretKey: string, url: string): string {
   return `storage_provider: s3
