@@ -8,30 +8,39 @@ import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
 import { benchAgent } from './agent-at-rest.ts'
 import { benchLoad } from './agent-load.ts'
+import { benchBackup } from './backup.ts'
 import { benchConfigurationText } from './bench-configuration.ts'
 import { benchConfiguration } from './configuration.ts'
 import { benchFtp } from './ftp-location.ts'
-import { measureCommand, median, residentMib, type Usage } from './measure.ts'
+import { measureCommand, residentMib } from './measure.ts'
 import { startProcess } from './process.ts'
 import { benchReader } from './reader.ts'
 import { benchRestore } from './restore.ts'
 import { benchS3 } from './s3-location.ts'
 
+const PARTS = ['backup', 's3', 'configuration', 'restore', 'ftp', 'agent', 'load', 'reader'] as const
+type Part = (typeof PARTS)[number]
+
 /**
- * Side by side in one run: our backup to MinIO, read-back included, against the two pipelines people build by hand.
- * The source is the wire double with prepared replies, in a process of its own, the same for all: a slower server would
- * hide our own limit.
+ * Everything that has a budget, against what people use otherwise; `--only backup,ftp` does a part. The source is the
+ * wire double with prepared replies, in a process of its own, the same for all: a slower server would hide our own limit.
  */
 const { values } = parseArgs({
   options: {
     out: { type: 'string' },
     bytes: { type: 'string', default: String(1024 * 1024 * 1024) },
     rounds: { type: 'string', default: '3' },
+    only: { type: 'string', default: PARTS.join(',') },
   },
 })
+const only = new Set(values.only.split(','))
+const unknown = [...only].filter((name) => !PARTS.some((part) => part === name))
+if (unknown.length > 0) throw new Error(`--only ${unknown.join(',')}: there is ${PARTS.join(', ')}`)
+const rounds = Number(values.rounds)
 const root = new URL('../../', import.meta.url).pathname
 const folder = await mkdtemp(join(tmpdir(), 'palette-backup-bench-'))
 const bytes = Number(values.bytes)
+const someBytes = Math.min(bytes, 512 * 1024 * 1024)
 console.log(`Preparing ${(bytes / 1e6).toFixed(0)} MB of BSON ...`)
 await measureCommand(
   `cd ${root} && ${process.execPath} node_modules/typescript-native/bin/tsc -p tsconfig.build.json --outDir ${folder}/app/dist`,
@@ -58,65 +67,34 @@ const env = {
 }
 const configFile = join(folder, 'bench.yaml')
 await writeFile(configFile, benchConfigurationText(minio.bucket))
-
 const app = join(folder, 'app/dist/main.js')
-const commands = {
-  ours: `${process.execPath} --max-semi-space-size=1 ${app} backup --config ${configFile} --json`,
-  gzip: `${mongodump} --quiet --uri "$BENCH_URI" --archive --gzip | ${rclone} rcat "${remote}/gzip"`,
-  zstd: `${mongodump} --quiet --uri "$BENCH_URI" --archive | zstd -q -1 -T2 | ${rclone} rcat "${remote}/zstd"`,
+const ours = `${process.execPath} --max-semi-space-size=1 ${app} backup --config ${configFile} --json`
+
+const ratios: Record<string, number> = {}
+const details: Record<string, unknown> = {}
+const parts: Readonly<Record<Part, () => Promise<object>>> = {
+  backup: async () => {
+    const result = await benchBackup({ ours, mongodump, rcat: `${rclone} rcat "${remote}`, env, bytes, rounds })
+    details['usages'] = result.usages
+    return result.ratios
+  },
+  s3: () => benchS3({ minio, folder, bytes: someBytes, rounds }),
+  configuration: benchConfiguration,
+  restore: () => benchRestore({ minio, rcloneRemote: remote, env, app, root, folder, rounds }),
+  ftp: () => benchFtp({ folder, bytes: someBytes, rounds }),
+  agent: async () => ({ agent_idle_rss_mib: Math.round(await idleAgent()), ...(await benchAgent(app)) }),
+  load: () => benchLoad({ main: app, uri, rounds: 2 * rounds + 1 }),
+  reader: async () => {
+    const reader = await benchReader()
+    console.table(reader.sizes)
+    console.table(reader.foreground)
+    details['reader'] = reader
+    return {}
+  },
 }
-// The source prepares its replies while it is read for the first time; whoever came first would pay for it.
-await measureCommand(`${mongodump} --quiet --uri "$BENCH_URI" --archive > /dev/null`, env)
-const usages: Record<keyof typeof commands, Usage[]> = { ours: [], gzip: [], zstd: [] }
-for (let round = 0; round < Number(values.rounds); round += 1) {
-  for (const name of ['ours', 'gzip', 'zstd'] as const) {
-    const usage = await measureCommand(commands[name], env)
-    usages[name].push(usage)
-    console.log(
-      `${name.padEnd(5)} ${usage.wallSeconds.toFixed(2)} s wall, ${usage.cpuSeconds.toFixed(2)} s cpu, ${peaks(usage)}`,
-    )
-  }
-}
-const s3 = await benchS3({ minio, folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
-const configuring = await benchConfiguration()
-const restored = await benchRestore({
-  ...{ minio, rcloneRemote: remote, env, app, root, folder, rounds: Number(values.rounds) },
-})
-const ftp = await benchFtp({ folder, bytes: Math.min(bytes, 512 * 1024 * 1024), rounds: Number(values.rounds) })
-const idle = await idleAgent()
-const agent = await benchAgent(app)
-const load = await benchLoad({ main: app, uri, rounds: 2 * Number(values.rounds) + 1 })
-const reader = await benchReader()
-const wall = (name: keyof typeof commands) => median(usages[name].map(({ wallSeconds }) => wallSeconds))
-const ratios = {
-  backup_vs_gzip_pipeline: round(wall('ours') / wall('gzip')),
-  backup_vs_zstd_pipeline: round(wall('ours') / wall('zstd')),
-  run_peak_rss_mib: round(Math.max(...usages.ours.flatMap(({ peakMib }) => Object.values(peakMib)))),
-  agent_idle_rss_mib: round(idle),
-  ...agent,
-  ...load,
-  ...s3,
-  ...configuring,
-  ...restored,
-  ...ftp,
-}
-console.table(
-  Object.fromEntries(
-    Object.entries(usages).map(([name, runs]) => [
-      name,
-      {
-        'wall s': round(median(runs.map(({ wallSeconds }) => wallSeconds))),
-        'cpu s': round(median(runs.map(({ cpuSeconds }) => cpuSeconds))),
-        'MB/s': round(bytes / 1e6 / median(runs.map(({ wallSeconds }) => wallSeconds))),
-        'peak MiB': peaks(runs.at(-1)),
-      },
-    ]),
-  ),
-)
+for (const part of PARTS) if (only.has(part)) Object.assign(ratios, await parts[part]())
 console.table(ratios)
-console.table(reader.sizes)
-console.table(reader.foreground)
-if (values.out) await writeFile(values.out, `${JSON.stringify({ bytes, ratios, usages, reader }, replaceOutput, 2)}\n`)
+if (values.out) await writeFile(values.out, `${JSON.stringify({ bytes, ratios, ...details }, replaceOutput, 2)}\n`)
 await rm(folder, { recursive: true, force: true })
 
 /** The agent as it ships, with this configuration and nothing to do, after it has settled. */
@@ -129,16 +107,6 @@ async function idleAgent(): Promise<number> {
   return mib
 }
 
-function peaks(usage: Usage | undefined): string {
-  return Object.entries(usage?.peakMib ?? {})
-    .map(([name, mib]) => `${name} ${mib.toFixed(0)}`)
-    .join(', ')
-}
-
 function replaceOutput(key: string, value: unknown): unknown {
   return key === 'stdout' ? undefined : value
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100
 }
