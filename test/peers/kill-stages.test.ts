@@ -1,4 +1,4 @@
-import { access, utimes } from 'node:fs/promises'
+import { access, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { filesBelow } from '../support/files-below.ts'
@@ -6,11 +6,14 @@ import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { until } from '../support/until.ts'
 import { RunWorld } from './run-world.ts'
 import type { FtpPeer } from './servers/ftp-peer.ts'
+import { startFtpPeer } from './servers/ftp-peers.ts'
 import { type HoldingFtpProxy, startHoldingFtpProxy } from './servers/holding-ftp-proxy.ts'
 import { type HoldingS3Proxy, startHoldingS3Proxy } from './servers/holding-s3-proxy.ts'
 import { type Minio, startMinio } from './servers/minio.ts'
 import { peersMissing } from './servers/peer.ts'
 import { startVsftpd } from './servers/vsftpd.ts'
+
+const IN_TLS = ['proftpd', 'pure-ftpd', 'pyftpdlib'] as const
 
 /**
  * `kill -9` of a run that is held at a stage, and what the next run makes of it: what was listed stays listed and whole,
@@ -109,6 +112,45 @@ describe.skipIf(peersMissing('vsftpd'))('kill -9 of a run that stores on vsftpd'
     await utimes(file, days3, days3)
     await world.killAt(proxy.hold({ command: /STOR .*\.archive\.zst\./, when: 'after' }))
     await world.expectRecovery(false, () => filesBelow(ftp.root))
+  })
+
+  it('leaves every backup whole in the end', () => world.expectAllWhole())
+})
+
+describe.skipIf(peersMissing(...IN_TLS)).each(IN_TLS)('kill -9 of a run that stores on %s, in TLS', (program) => {
+  let ftp: FtpPeer
+  let world: RunWorld
+
+  beforeAll(async () => {
+    ftp = await startFtpPeer(program, { tls: 'explicit' })
+    world = await RunWorld.start(async (folder) => {
+      await writeFile(join(folder, 'ca.crt'), ftp.caCert)
+      return `storage_provider: ftp
+      ca_cert: { $file: ca.crt }
+      ftp: { server: "127.0.0.1:${ftp.port}", directory: /palette, username: ${ftp.username}, password: "${ftp.password}", tls: explicit }`
+    })
+  })
+  afterAll(async () => {
+    await world?.[Symbol.asyncDispose]()
+    await ftp?.stop()
+  })
+
+  it.each([
+    ['before the upload', 'before', 'STOR .*\\.archive\\.zst\\.', false],
+    ['with all of it sent', 'behind', 'STOR .*\\.archive\\.zst\\.', false],
+    ['before it gets its name', 'before', 'RNTO .*\\.archive\\.zst', false],
+    ['with its name', 'behind', 'RNTO .*\\.archive\\.zst', false],
+    ['with the manifest under its temporary name', 'before', 'RNTO .*\\.manifest\\.json', false],
+    ['behind the manifest', 'behind', 'RNTO .*\\.manifest\\.json', true],
+    ['before its record is removed', 'before', 'DELE .*/\\.runs/', true],
+  ] as const)('%s', async (stage, when, pattern, exists) => {
+    const mark = join(world.folder, stage.replaceAll(' ', '-'))
+    const held = until('the run to be held', 60_000, async () => (await access(mark)) === undefined)
+    await world.killAt(held, {
+      NODE_OPTIONS: `--import=${new URL('../support/holding-ftp.ts', import.meta.url).href}`,
+      HOLD_FTP: JSON.stringify([when, pattern, mark]),
+    })
+    await world.expectRecovery(exists, () => filesBelow(ftp.root))
   })
 
   it('leaves every backup whole in the end', () => world.expectAllWhole())
