@@ -65,7 +65,6 @@ describe('the schema that editors and Helm read', () => {
       fc.constant({ $env: 'SET' }),
       fc.array(fc.oneof(fc.integer({ min: 0, max: 23 }), fc.stringMatching(/^[a-zA-Z0-9./-]{1,9}$/)), { maxLength: 3 }),
     )
-    let taken = 0
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...documents.values()),
@@ -73,15 +72,14 @@ describe('the schema that editors and Helm read', () => {
         async (text, mutations) => {
           const changed = mutated(text, mutations)
           const { config } = await load(changed)
-          if (!config) return
-          taken += 1
+          // Only what is taken counts as a run.
+          fc.pre(config !== undefined)
           validate(withoutNulls(parse(changed)))
           expect({ changed, errors: validate.errors ?? [] }).toMatchObject({ errors: [] })
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 40 },
     )
-    expect(taken).toBeGreaterThan(30)
   })
 })
 

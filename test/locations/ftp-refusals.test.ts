@@ -115,6 +115,36 @@ describe('what an FTP server refuses', () => {
     expect(await failureOf(location.delete('kept', live()))).toMatchObject({ code: 'unavailable', retryable: true })
   })
 
+  it('works without what a server may lack, and says what is lost by it', async () => {
+    await start({ tls: certificate })
+    await location.put('key', streamOf(Buffer.from('x')), live())
+    await location.list('', live())
+    expect(location.facts?.()).toEqual([expect.stringMatching(/^TLSv1\.3, certificate until 20\d\d-\d\d-\d\d$/)])
+    await location.close()
+    await ftp.stop()
+    await start({ mlsd: false, epsv: false })
+    fail('SIZE', { kind: 'answer', code: 502, text: 'Unknown.' }, 100)
+    await location.put('key', streamOf(Buffer.from('x')), live())
+    expect(await location.list('', live())).toMatchObject([{ key: 'key', sizeBytes: 1 }])
+    expect(location.facts?.()).toEqual([
+      expect.stringContaining('without TLS'),
+      expect.stringContaining('no MLSD: names and sizes are read from LIST'),
+      expect.stringContaining('no SIZE: what is kept is compared by listings'),
+      expect.stringContaining('no EPSV'),
+    ])
+  })
+
+  it.each(['RNFR', 'RNTO'])('cannot do without renaming: %s', async (command) => {
+    await start()
+    fail(command, { kind: 'answer', code: 502, text: 'Not here.' }, 100)
+    expect(await failureOf(location.put('key', streamOf(Buffer.from('x')), live()))).toMatchObject({
+      code: 'unsupported',
+      message: 'storing key in nas: the server cannot rename files: it answered 502 Not here.',
+      hint: expect.stringContaining('another server'),
+    })
+    expect([...ftp.files.keys()]).toEqual([])
+  })
+
   it('discards nothing but temporary files of its own', async () => {
     await start()
     ftp.seed('/good', Buffer.from('x'))

@@ -57,6 +57,11 @@ export function isLost(thrown: unknown): boolean {
   )
 }
 
+/** The server does not know the command, or not so (RFC 959, section 4.2.1). */
+export function isUnknown(code: number): boolean {
+  return code >= 500 && code <= 504
+}
+
 /** The data connection was broken by the other side, whether or not it gave a reason. */
 export function isCut(thrown: unknown): boolean {
   if (thrown instanceof FTPError) return thrown.code === 426 || thrown.code === 451

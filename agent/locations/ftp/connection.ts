@@ -8,18 +8,12 @@ import { SECOND_MS } from '../../core/units.ts'
 import { ftpFailure } from './classify.ts'
 import type { DataOptions } from './data-channel.ts'
 import { openDataChannel } from './data-channel.ts'
+import { type Dialect, describeTls } from './dialect.ts'
 import { receive, send } from './transfer.ts'
 import { untilAborted } from './until-aborted.ts'
 
 /** Servers that look up the name of whoever calls take up to 10 s before they say a word; another service says none. */
 const GREETING_MS = 20 * SECOND_MS
-
-/** What was learned about a server; the same for all connections to it. */
-export interface Dialect {
-  pasvOnly: boolean
-  /** Undefined until it was asked. */
-  mlsd: boolean | undefined
-}
 
 export interface FtpSettings {
   readonly config: FtpLocationConfig
@@ -118,9 +112,13 @@ export class FtpConnection {
     }
   }
 
+  get dialect(): Dialect {
+    return this.#settings.dialect
+  }
+
   /** Whether the server has listings that are made for programs (RFC 3659). */
   async hasMlsd(): Promise<boolean> {
-    const { dialect } = this.#settings
+    const { dialect } = this
     dialect.mlsd ??= (await this.#client.features()).has('MLST')
     return dialect.mlsd
   }
@@ -157,6 +155,7 @@ export class FtpConnection {
     await client.login(username, password.reveal())
     await client.useDefaultSettings()
     this.#client.ftp.socket.setKeepAlive(true, keepAliveMs)
+    this.dialect.tls ??= describeTls(client.ftp.socket)
     await this.#enterFolder()
   }
 
@@ -201,7 +200,7 @@ export class FtpConnection {
   }
 
   async #openData(options: Omit<DataOptions, 'pasvOnly'>) {
-    const { dialect } = this.#settings
+    const { dialect } = this
     const { socket, pasvOnly } = await openDataChannel(this.#client, { ...options, pasvOnly: dialect.pasvOnly })
     dialect.pasvOnly = pasvOnly
     return socket

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
 import type { Retry } from '../retry.ts'
-import { isLost } from './classify.ts'
+import { isLost, isUnknown } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import type { FtpConnections } from './connections.ts'
 import { sizeOf } from './folders.ts'
@@ -73,9 +73,16 @@ export async function settledSize(
 
 /** Replaces the target, also on servers that refuse to: there the old object is gone a moment before the new one is. */
 async function rename(connection: FtpConnection, from: string, to: string, signal: AbortSignal): Promise<void> {
-  await connection.demand(`RNFR ${from}`)
-  const reply = await connection.ask(`RNTO ${to}`)
+  const begun = await connection.ask(`RNFR ${from}`)
+  const reply = begun.code < 400 ? await connection.ask(`RNTO ${to}`) : begun
   if (reply.code < 400) return
+  if (isUnknown(reply.code)) {
+    throw new Failure(`the server cannot rename files: it answered ${reply.message}`, {
+      code: 'unsupported',
+      hint: 'Use another server: without that a backup on its way could be taken for a whole one.',
+    })
+  }
+  if (reply === begun) throw new FTPError(reply)
   const refusal = new FTPError(reply)
   if (reply.code < 500 || (await sizeOf(connection, to, signal)) === undefined) throw refusal
   await connection.demand(`DELE ${to}`)

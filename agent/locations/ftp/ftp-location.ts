@@ -11,6 +11,7 @@ import type { Retry } from '../retry.ts'
 import { BodyError, ftpFailure } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import { FtpConnections } from './connections.ts'
+import { type Dialect, factsOf, newDialect } from './dialect.ts'
 import { download } from './download.ts'
 import { listFolder, modifiedAt, sizeOf } from './folders.ts'
 import { RetainedBody } from './retained-body.ts'
@@ -38,6 +39,7 @@ class FtpLocation implements Location {
   readonly #clock: Clock
   readonly #retry: Retry | undefined
   readonly #connections: FtpConnections
+  readonly #dialect: Dialect
 
   constructor(config: FtpLocationConfig, options: FtpLocationOptions) {
     const { clock, retry, silenceMs = MINUTE_MS, keepAliveMs = MINUTE_MS / 2 } = options
@@ -45,7 +47,8 @@ class FtpLocation implements Location {
     this.#config = config
     this.#clock = clock
     this.#retry = retry
-    const dialect = { pasvOnly: false, mlsd: undefined }
+    const dialect = newDialect()
+    this.#dialect = dialect
     this.#connections = new FtpConnections({ config, clock, silenceMs, keepAliveMs, dialect })
   }
 
@@ -108,6 +111,10 @@ class FtpLocation implements Location {
       }
       await this.#connections.use(options.signal, (connection) => remove(connection, handle, doing, options.signal))
     })
+  }
+
+  facts(): readonly string[] {
+    return factsOf(this.#dialect)
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { withTimeout } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
-import { ftpFailure, isCut } from './classify.ts'
+import { ftpFailure, isCut, isUnknown } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
 import type { FtpConnections } from './connections.ts'
 import type { UploadCall } from './finish-upload.ts'
@@ -80,7 +80,8 @@ class Upload {
         })
         return true
       } catch (thrown) {
-        if (isUnknown(thrown) && brokenBy !== undefined) throw brokenBy
+        // It does not know how to begin in the middle of a file.
+        if (thrown instanceof FTPError && isUnknown(thrown.code) && brokenBy !== undefined) throw brokenBy
         brokenBy = thrown
         const kept = await this.#keptAfter(thrown)
         if (thrown instanceof UnconfirmedError && kept === this.#body.bytes) return false
@@ -126,11 +127,6 @@ class Upload {
     // That it cannot be found out either says less than what was met first.
     return await retry(look, signal).catch(() => undefined)
   }
-}
-
-/** The server does not know how to begin in the middle of a file. */
-function isUnknown(thrown: unknown): boolean {
-  return thrown instanceof FTPError && thrown.code >= 500 && thrown.code <= 504
 }
 
 /** Servers that are full mostly cut the connection before they say so, and keep what fits. */
