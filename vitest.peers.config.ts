@@ -5,7 +5,7 @@ import { reporters } from './test/support/reporters.ts'
 const ALONE = ['test/peers/end-to-end.test.ts', 'test/peers/soak.test.ts']
 const patience = { testTimeout: 420_000, hookTimeout: 600_000 }
 
-/** Against real servers, each on ports of its own: two files at a time, and before them one by one what wants to be alone. */
+/** Against real servers, each on ports of its own: two files at a time, and one by one what wants to be alone. */
 export default defineConfig({
   test: {
     reporters: reporters(),
