@@ -1,6 +1,7 @@
 import { Failure, toFailure } from '../core/errors.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
-import { restoreKey, unfinishedRestores } from './unfinished-restore.ts'
+import { restoreKey } from './keys.ts'
+import { unfinishedRestores } from './unfinished-restore.ts'
 
 export interface HalfRestoredOptions extends CallOptions {
   readonly clusterName: string

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
-import { Failure } from '../core/errors.ts'
+import { lacksRight } from '../core/errors.ts'
 import { MINUTE_MS } from '../core/units.ts'
 import type { CallOptions, Leftover, Location } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
@@ -128,7 +128,7 @@ export class InFlight {
     try {
       await this.#location.delete(runKey(this.#options.clusterName, this.#slot), { signal })
     } catch (thrown) {
-      if (!(thrown instanceof Failure && thrown.code === 'permission')) throw thrown
+      if (!lacksRight(thrown)) throw thrown
       this.#leftovers.length = 0
       this.#deleting = []
       await this.#put({ signal, endedAt: this.#options.clock.now() })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { backupIdTime } from './backup-id.ts'
 
 /** What lies in a location, below its folder: see docs/layout.md. */
@@ -39,6 +40,18 @@ export function runsPrefix(clusterName: string): string {
 export function runKey(clusterName: string, runId: string): string {
   return `${runsPrefix(clusterName)}${runId}.json`
 }
+
+export function restoresPrefix(clusterName: string): string {
+  return `${clusterName}/.restores/`
+}
+
+/** Where a restore into a target is on record. */
+export function restoreKey(clusterName: string, target: string): string {
+  return `${restoresPrefix(clusterName)}${createHash('sha256').update(target).digest('hex').slice(0, 12)}.json`
+}
+
+/** What `restoreKey` names a record. */
+export const RESTORE_RECORD = /^[0-9a-f]{12}\.json$/
 
 const COMPLETE = '.manifest.json'
 const INCOMPLETE = '.partial.json'

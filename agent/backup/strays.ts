@@ -1,6 +1,7 @@
 import type { CallOptions, Entry, Leftover, Location } from '../locations/location.ts'
+import { keyOfTemporary, PROBE_NAME, probesPrefix } from '../locations/location.ts'
 import type { InFlightRecord } from './in-flight.ts'
-import { parseKey, policyPrefix, runsPrefix } from './keys.ts'
+import { parseKey, policyPrefix, RESTORE_RECORD, restoresPrefix, runsPrefix } from './keys.ts'
 import { GRACE_MS } from './orphans.ts'
 
 export interface StrayOptions extends CallOptions {
@@ -12,11 +13,6 @@ export interface StrayOptions extends CallOptions {
 }
 
 const RUN = /^([^/.]+)\.json$/
-const RESTORE = /^[0-9a-f]{12}\.json$/
-/** `<key>.<8 hexadecimal digits>.tmp`, as locations name them; what is named otherwise is nobody's. */
-const TEMPORARY = /^(.+)\.[0-9a-f]{8}\.tmp$/
-/** Objects of a validation. */
-const PROBE = /^\d{13}-[0-9a-f]{12}(\.large|\.leftover)?$/
 
 /**
  * What unfinished puts wrote to and no record names: a record cannot be on record itself, nor are the small objects
@@ -34,7 +30,7 @@ export async function findStrays(location: Location, options: StrayOptions): Pro
   const strays: Leftover[] = []
   const look = async (prefix: string, isStray: (name: string, entry: Entry) => boolean): Promise<void> => {
     for (const entry of await location.list(prefix, { ...options, shallow: true, temporaries: true })) {
-      const [, key] = TEMPORARY.exec(entry.key) ?? []
+      const key = keyOfTemporary(entry.key)
       if (key === undefined || onRecord.has(entry.key)) continue
       if (isStray(key.slice(prefix.length), entry)) strays.push({ key, handle: entry.key })
     }
@@ -43,8 +39,8 @@ export async function findStrays(location: Location, options: StrayOptions): Pro
     const runId = RUN.exec(name)?.[1]
     return runId !== undefined && !alive.has(runId) && (dead.has(runId) || isOld(entry))
   })
-  await look(`${clusterName}/.restores/`, (name, entry) => RESTORE.test(name) && isOld(entry))
-  await look(`${clusterName}/.validate/`, (name, entry) => PROBE.test(name) && isOld(entry))
+  await look(restoresPrefix(clusterName), (name, entry) => RESTORE_RECORD.test(name) && isOld(entry))
+  await look(probesPrefix(`${clusterName}/`), (name, entry) => PROBE_NAME.test(name) && isOld(entry))
   for (const policy of policies) {
     const prefix = policyPrefix(clusterName, policy)
     await look(prefix, (name, entry) => parseKey(prefix, prefix + name) !== undefined && isOld(entry))

@@ -1,4 +1,4 @@
-import { type Failure, toFailure } from '../core/errors.ts'
+import { type Failure, lacksRight, toFailure } from '../core/errors.ts'
 import type { Leftover, Location } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { deleteUnlessWhole } from './delete-backup.ts'
@@ -85,12 +85,13 @@ export async function sweep(location: Location, options: SweepOptions): Promise<
   let objectsDeleted = 0
   let slot: string | undefined
   const failures: Failure[] = []
-  // What it held is gone by then, or was nothing.
+  // What it named is gone by then. Only a refused deletion frees the name: one whose answer was lost may still come, and
+  // would take the record that is written there next.
   const deleteRecord = async (record: InFlightRecord): Promise<void> => {
     try {
       await location.delete(recordKey(options.clusterName, record), options)
     } catch (thrown) {
-      if (options.policies.includes(record.policy)) slot ??= record.slot ?? record.run_id
+      if (lacksRight(thrown) && options.policies.includes(record.policy)) slot ??= record.slot ?? record.run_id
       throw thrown
     }
   }

@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { Failure, toFailure } from '../core/errors.ts'
+import { Failure, lacksRight, toFailure } from '../core/errors.ts'
 import type { UnfinishedRestoreSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import { replayable } from '../locations/location.ts'
 import { readSmall } from './catalog.ts'
 import { type InFlightRecord, Owner, parseRecord } from './in-flight.ts'
 import { readUnlessGone } from './in-use.ts'
-import { runKey } from './keys.ts'
+import { restoreKey, restoresPrefix, runKey } from './keys.ts'
 import type { Selected } from './restore-selection.ts'
 
 /** Safety backups lie beside those of policies, under a name that no policy can have. */
@@ -65,15 +64,6 @@ export function replacedBy({
   }
 }
 
-function restoresPrefix(clusterName: string): string {
-  return `${clusterName}/.restores/`
-}
-
-/** Where a restore into a target is on record. */
-export function restoreKey(clusterName: string, target: string): string {
-  return `${restoresPrefix(clusterName)}${createHash('sha256').update(target).digest('hex').slice(0, 12)}.json`
-}
-
 export async function recordRestore(
   location: Location,
   clusterName: string,
@@ -94,7 +84,7 @@ export async function forgetRestore(
   try {
     await location.delete(restoreKey(clusterName, record.target), options)
   } catch (thrown) {
-    if (!(thrown instanceof Failure && thrown.code === 'permission')) throw thrown
+    if (!lacksRight(thrown)) throw thrown
     await recordRestore(location, clusterName, { ...record, stage: 'finished' }, options)
   }
 }

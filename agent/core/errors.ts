@@ -77,6 +77,11 @@ export function toFailure(thrown: unknown, doing?: string): Failure {
   return new Failure(doing ? `${doing}: ${text}` : text, { code: 'internal', cause: thrown })
 }
 
+/** The account is known and may not do this: trying again, or with another name, changes nothing. */
+export function lacksRight(thrown: unknown): boolean {
+  return thrown instanceof Failure && thrown.code === 'permission'
+}
+
 export function failureData(thrown: unknown): FailureData {
   const failure = toFailure(thrown)
   return { code: failure.code, message: failure.message, ...(failure.hint === undefined ? {} : { hint: failure.hint }) }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+
 /** One stored object. `modified` is what the server says, to its own resolution, and may be absent. */
 export interface Entry {
   readonly key: string
@@ -120,3 +122,31 @@ export function replayable(bytes: Uint8Array): ReplayableBody {
 export function isReplayable(body: AsyncIterable<Uint8Array>): body is ReplayableBody {
   return 'replayable' in body && body.replayable === true
 }
+
+/** `<key>.<8 hexadecimal digits>.tmp` */
+const TEMPORARY = /^(.*)\.[0-9a-f]{8}\.tmp$/s
+
+/**
+ * What a put writes to until it is whole, where a server keeps no uploads of its own. A name for one attempt alone: vsftpd
+ * lets a second STOR to a name wait, and later empty the file that was whole.
+ */
+export function temporaryKey(key: string): string {
+  return `${key}.${randomBytes(4).toString('hex')}.tmp`
+}
+
+/** The key that a put to this name would have stored; undefined where it is no temporary name of ours. */
+export function keyOfTemporary(name: string): string | undefined {
+  return TEMPORARY.exec(name)?.[1]
+}
+
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name)
+}
+
+/** Where the objects of a validation lie. `prefix` ends in `/`. */
+export function probesPrefix(prefix: string): string {
+  return `${prefix}.validate/`
+}
+
+/** There: `<milliseconds since 1970>-<12 hexadecimal digits>`, and what belongs to it. */
+export const PROBE_NAME = /^(\d{13})-[0-9a-f]{12}(\.large|\.leftover)?$/

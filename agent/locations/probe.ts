@@ -6,14 +6,12 @@ import type { Check } from './check.ts'
 import { readWhole, wrong } from './check.ts'
 import { LargeProbe, readLeftover } from './large-probe.ts'
 import type { CallOptions, Location } from './location.ts'
-import { replayable } from './location.ts'
+import { PROBE_NAME, probesPrefix, replayable } from './location.ts'
 
 // More than one chunk of any location, and little enough for the slowest line.
 const PROBE_BYTES = 200_003
 const OFFSET = 123_457
 const STALE_MS = DAY_MS
-/** `<milliseconds since 1970>-<12 hexadecimal digits>`, and what belongs to it. */
-const OURS = /^(\d{13})-[0-9a-f]{12}(\.large|\.leftover)?$/
 
 export interface ProbeOptions {
   readonly clock: Clock
@@ -34,7 +32,7 @@ export class Probe {
 
   constructor(location: Location, { clock, prefix }: ProbeOptions) {
     this.#location = location
-    this.#folder = `${prefix}.validate/`
+    this.#folder = probesPrefix(prefix)
     this.#clock = clock
     this.#startedMs = clock.now().getTime()
     this.key = `${this.#folder}${this.#startedMs}-${randomBytes(6).toString('hex')}`
@@ -199,7 +197,7 @@ export class Probe {
   }
 
   #isStale(key: string): boolean {
-    const writtenMs = Number(OURS.exec(key.slice(this.#folder.length))?.[1])
+    const writtenMs = Number(PROBE_NAME.exec(key.slice(this.#folder.length))?.[1])
     return this.#startedMs - writtenMs > STALE_MS
   }
 

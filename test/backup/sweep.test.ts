@@ -153,6 +153,16 @@ describe('where nothing may be deleted', () => {
     expect(nas.keys).toEqual([])
   })
 
+  it('does not write over a record whose deletion may still come: its answer was only lost', async () => {
+    await put('prod/.runs/dead.json', JSON.stringify(record('dead', OLD)))
+    nas.fault = (operation) => {
+      if (operation === 'delete') throw new Failure('deleting: no answer', { code: 'unreachable' })
+    }
+    const swept = await sweep(nas, options())
+    expect(swept.problems).toEqual(['deleting: no answer'])
+    expect(swept).not.toHaveProperty('slot')
+  })
+
   it('a policy does not write over the record of another', async () => {
     const weekly = inFlight('first', 'weekly')
     await weekly.open()

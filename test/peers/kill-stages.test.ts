@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { filesBelow } from '../support/files-below.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { until } from '../support/until.ts'
+import { ftpText, s3Text } from './location-text.ts'
 import { RunWorld } from './run-world.ts'
 import type { FtpPeer } from './servers/ftp-peer.ts'
 import { startFtpPeer } from './servers/ftp-peers.ts'
@@ -28,12 +29,7 @@ describe.skipIf(peersMissing('minio', 'mc'))('kill -9 of a run that stores in Mi
     minio = await startMinio()
     proxy = await startHoldingS3Proxy(minio.url)
     const { accessKey, secretKey } = await minio.createUser('limited', PALETTE_ACTIONS)
-    world = await RunWorld.start(
-      `storage_provider: s3
-      bucket_name: ${minio.bucket}
-      region: us-east-1
-      s3: { credential_type: secret, access_key: ${accessKey}, secret_key: ${secretKey}, s3_url: "${proxy.url}" }`,
-    )
+    world = await RunWorld.start(s3Text({ bucket: minio.bucket, accessKey, secretKey, url: proxy.url }))
   })
   afterAll(async () => {
     await proxy?.[Symbol.asyncDispose]()
@@ -76,10 +72,7 @@ describe.skipIf(peersMissing('vsftpd'))('kill -9 of a run that stores on vsftpd'
   beforeAll(async () => {
     ftp = await startVsftpd({ tls: 'none' })
     proxy = await startHoldingFtpProxy(ftp.port)
-    world = await RunWorld.start(
-      `storage_provider: ftp
-      ftp: { server: "127.0.0.1:${proxy.port}", directory: /palette, username: ${ftp.username}, password: "${ftp.password}", tls: none }`,
-    )
+    world = await RunWorld.start(ftpText({ ...ftp, port: proxy.port }))
   })
   afterAll(async () => {
     await proxy?.[Symbol.asyncDispose]()
@@ -125,9 +118,7 @@ describe.skipIf(peersMissing(...IN_TLS)).each(IN_TLS)('kill -9 of a run that sto
     ftp = await startFtpPeer(program, { tls: 'explicit' })
     world = await RunWorld.start(async (folder) => {
       await writeFile(join(folder, 'ca.crt'), ftp.caCert)
-      return `storage_provider: ftp
-      ca_cert: { $file: ca.crt }
-      ftp: { server: "127.0.0.1:${ftp.port}", directory: /palette, username: ${ftp.username}, password: "${ftp.password}", tls: explicit }`
+      return ftpText(ftp)
     })
   })
   afterAll(async () => {

@@ -9,6 +9,7 @@ import { AgentProcess, runCommand } from '../support/agent-process.ts'
 import { PALETTE_ACTIONS } from '../support/s3/operation.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
 import { until } from '../support/until.ts'
+import { ftpText, s3Text } from './location-text.ts'
 import { RunWorld } from './run-world.ts'
 import { startHoldingS3Proxy } from './servers/holding-s3-proxy.ts'
 import { startMinio } from './servers/minio.ts'
@@ -23,7 +24,7 @@ describe.skipIf(peersMissing('minio', 'mc'))('a run that stores in MinIO', () =>
     await using minio = await startMinio()
     await using proxy = await startHoldingS3Proxy(minio.url)
     const { accessKey, secretKey } = await minio.createUser('limited', PALETTE_ACTIONS)
-    await using world = await RunWorld.start(s3(minio.bucket, accessKey, secretKey, proxy.url))
+    await using world = await RunWorld.start(s3Text({ bucket: minio.bucket, accessKey, secretKey, url: proxy.url }))
     let stormy: number | undefined
     let refused = 0
     proxy.refuse = (request) => {
@@ -51,7 +52,7 @@ describe.skipIf(peersMissing('minio', 'mc'))('a run that stores in MinIO', () =>
   it('says that its disk is full, and harms nothing that is there', async () => {
     await using minio = await startMinio({ diskMib: 64 })
     const { accessKey, secretKey } = await minio.createUser('limited', PALETTE_ACTIONS)
-    await using world = await RunWorld.start(s3(minio.bucket, accessKey, secretKey, minio.url))
+    await using world = await RunWorld.start(s3Text({ bucket: minio.bucket, accessKey, secretKey, url: minio.url }))
     const before = await world.list()
     const filler = join(world.folder, 'filler')
     await writeFile(filler, randomBytes(34 * MIB))
@@ -96,7 +97,7 @@ describe.skipIf(peersMissing('vsftpd'))('a run that stores on vsftpd, as a user 
     await using world = await RunWorld.start(
       async (folder) => {
         await writeFile(join(folder, 'ca.crt'), server.caCert)
-        return ftp(server)
+        return ftpText(server)
       },
       { keepMinimum: 1 },
     )
@@ -137,10 +138,10 @@ describe.skipIf(peersMissing('vsftpd', 'minio', 'mc'))('where nothing may be del
         if ('bucket' in server) {
           const actions = PALETTE_ACTIONS.filter((action) => action !== 's3:DeleteObject')
           const { accessKey, secretKey } = await server.createUser('no-delete', actions)
-          return s3(server.bucket, accessKey, secretKey, server.url)
+          return s3Text({ bucket: server.bucket, accessKey, secretKey, url: server.url })
         }
         await writeFile(join(folder, 'ca.crt'), server.caCert)
-        return ftp(server)
+        return ftpText(server)
       })
       for (const _night of [2, 3]) {
         const { code, stdout } = await world.run()
@@ -163,18 +164,3 @@ describe.skipIf(peersMissing('vsftpd', 'minio', 'mc'))('where nothing may be del
     },
   )
 })
-
-type VsftpdPeer = Awaited<ReturnType<typeof startVsftpd>>
-
-function ftp({ port, username, password }: VsftpdPeer): string {
-  return `storage_provider: ftp
-      ca_cert: { $file: ca.crt }
-      ftp: { server: "127.0.0.1:${port}", directory: /palette, username: ${username}, password: "${password}", tls: explicit }`
-}
-
-function s3(bucket: string, accessKey: string, secretKey: string, url: string): string {
-  return `storage_provider: s3
-      bucket_name: ${bucket}
-      region: us-east-1
-      s3: { credential_type: secret, access_key: ${accessKey}, secret_key: ${secretKey}, s3_url: "${url}" }`
-}

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runCommand } from '../support/agent-process.ts'
 import { configurationText } from '../support/configuration-text.ts'
 import { filesBelow } from '../support/files-below.ts'
-import type { S3Server } from '../support/s3/open.ts'
+import { ftpText, s3Text } from './location-text.ts'
 import type { FtpPeer } from './servers/ftp-peer.ts'
 import { FTP_LACKS, FTP_MODES, FTP_PROGRAMS, startFtpPeer } from './servers/ftp-peers.ts'
 import { startMinio } from './servers/minio.ts'
@@ -62,7 +62,7 @@ describe.skipIf(peersMissing('minio', 'mc', 'versitygw', 'rclone'))('`validate n
     ['rclone serve s3', startRcloneS3],
   ] as const)('%s: every step, with its time', async (_program, start) => {
     const server = await start()
-    const { code, steps } = await validate(s3(server)).finally(() => server.stop())
+    const { code, steps } = await validate(s3Text(server)).finally(() => server.stop())
     expectAll(steps)
     expect(code).toBe(0)
   })
@@ -103,16 +103,7 @@ async function validate(location: string, permission = 'readwrite'): Promise<Val
   return { code, steps: locations[0].steps }
 }
 
-async function ftp({ port, username, password, tls, caCert }: FtpPeer): Promise<string> {
-  await writeFile(join(folder, 'ca.crt'), caCert)
-  const ca = tls === 'none' ? '' : 'ca_cert: { $file: ca.crt }\n      '
-  return `storage_provider: ftp
-      ${ca}ftp: { server: "127.0.0.1:${port}", directory: /, username: ${username}, password: "${password}", tls: ${tls} }`
-}
-
-function s3({ bucket, accessKey, secretKey, url }: S3Server): string {
-  return `storage_provider: s3
-      bucket_name: ${bucket}
-      region: us-east-1
-      s3: { credential_type: secret, access_key: ${accessKey}, secret_key: ${secretKey}, s3_url: "${url}" }`
+async function ftp(peer: FtpPeer): Promise<string> {
+  await writeFile(join(folder, 'ca.crt'), peer.caCert)
+  return ftpText({ ...peer, directory: '/' })
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, opendir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
@@ -7,12 +6,11 @@ import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { abortable } from '../abortable.ts'
 import { checkKey, checkPrefix } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, ListOptions, Location, PutOptions } from '../location.ts'
+import { isTemporary, temporaryKey } from '../location.ts'
 import { filesystemFailure } from './classify.ts'
 import { isMissing, Root } from './root.ts'
 import { syncFolder } from './sync.ts'
 
-/** `<file>.<8 hexadecimal digits>.tmp`: what an unfinished put writes to. */
-const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/
 const READ_BYTES = 256 * 1024
 
 /** Objects as files below a folder of this machine: a mounted volume, NFS, a disk. */
@@ -37,7 +35,7 @@ class FilesystemLocation implements Location {
     return this.#doing(`storing ${key}`, options, async () => {
       checkKey(key)
       const path = this.#path(key)
-      const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
+      const temporary = temporaryKey(path)
       await this.#root.makeParent(path)
       await options.onLeftover?.({ key, handle: relative(this.#root.path, temporary) })
       throwIfAborted(options.signal, `storing ${key}`)
@@ -116,7 +114,7 @@ class FilesystemLocation implements Location {
   discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
     return this.#doing(`cleaning up ${key}`, options, async () => {
       checkKey(handle)
-      if (!TEMPORARY.test(handle)) throw new Failure(`${handle} is no temporary file of ours`, { code: 'internal' })
+      if (!isTemporary(handle)) throw new Failure(`${handle} is no temporary file of ours`, { code: 'internal' })
       await this.#remove(this.#path(handle))
     })
   }
@@ -156,7 +154,7 @@ class FilesystemLocation implements Location {
       // Links are not followed: they could leave the root, or lead in a circle.
       if (found.isDirectory()) {
         if (!shallow) folders.push(path)
-      } else if (found.isFile() && TEMPORARY.test(found.name) === temporaries) await this.#add(path, entries)
+      } else if (found.isFile() && isTemporary(found.name) === temporaries) await this.#add(path, entries)
     }
     for (const path of folders) if (enter(`${this.#keyOf(path)}/`, entries)) await this.#walk(path, entries, options)
   }

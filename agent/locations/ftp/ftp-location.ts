@@ -6,7 +6,7 @@ import { Failure, throwIfAborted } from '../../core/errors.ts'
 import { MINUTE_MS } from '../../core/units.ts'
 import { checkKey, checkPrefix, sortEntries } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, ListOptions, Location, PutOptions } from '../location.ts'
-import { isReplayable } from '../location.ts'
+import { isReplayable, isTemporary, temporaryKey } from '../location.ts'
 import type { Retry } from '../retry.ts'
 import { BodyError, ftpFailure } from './classify.ts'
 import type { FtpConnection } from './connection.ts'
@@ -15,7 +15,7 @@ import { type Dialect, factsOf, newDialect } from './dialect.ts'
 import { download } from './download.ts'
 import { listFolder, modifiedAt, sizeOf } from './folders.ts'
 import { RetainedBody } from './retained-body.ts'
-import { TEMPORARY, temporaryKey, upload } from './upload.ts'
+import { upload } from './upload.ts'
 
 export interface FtpLocationOptions {
   readonly clock: Clock
@@ -106,7 +106,7 @@ class FtpLocation implements Location {
   discard({ key, handle }: Leftover, options: CallOptions): Promise<void> {
     return this.#doing('cleaning up', key, options, async (doing) => {
       checkKey(handle)
-      if (!TEMPORARY.test(handle)) {
+      if (!isTemporary(handle)) {
         throw new Failure(`${doing}: ${handle} is no temporary file of ours`, { code: 'internal' })
       }
       await this.#connections.use(options.signal, (connection) => remove(connection, handle, doing, options.signal))
@@ -184,7 +184,7 @@ async function walk(connection: FtpConnection, prefix: string, entries: Entry[],
     const key = `${prefix}${name}`
     if (kind === 'folder') {
       if (!shallow) folders.push(`${key}/`)
-    } else if (TEMPORARY.test(name) === temporaries) {
+    } else if (isTemporary(name) === temporaries) {
       const at = modified ?? (temporaries ? await modifiedAt(connection, connection.path(key)) : undefined)
       entries.push({ key, sizeBytes, ...(at === undefined ? {} : { modified: at }) })
     }

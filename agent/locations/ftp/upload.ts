@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { posix } from 'node:path'
 import { FTPError } from 'basic-ftp'
 import type { Clock } from '../../core/clock.ts'
@@ -13,19 +12,11 @@ import { finishUpload, settledSize } from './finish-upload.ts'
 import type { RetainedBody } from './retained-body.ts'
 import { MEAGRE, UnconfirmedError } from './transfer.ts'
 
-/** `<file>.<8 hexadecimal digits>.tmp`: what an unfinished put writes to. */
-export const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/
-
 const CLEAN_UP_MS = 10 * SECOND_MS
 // Connections in a row that bring nothing. Who hangs may be let go of later: vsftpd lets the next upload of a file wait
 // for a session that died in silence, for five minutes.
 const CUTS = 2
 const HANGS = 5
-
-/** A name for one attempt alone: vsftpd lets a second STOR to a name wait, and later empty the file that was whole. */
-export function temporaryKey(key: string): string {
-  return `${key}.${randomBytes(4).toString('hex')}.tmp`
-}
 
 /** Uploads under the temporary key, compares the size, renames. Resolves with the bytes sent. */
 export async function upload(
