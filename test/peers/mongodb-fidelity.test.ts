@@ -76,12 +76,21 @@ describe.skipIf(peersMissing('mongodump', 'mongorestore', 'bsondump'))('stock to
   })
 })
 
-/** The stock tool gives the options of an index in an order of its own; that of the key, which matters, it keeps. */
+/** The stock tool keeps the options of an index in Go maps, so their order, at any depth, is by chance; that of the key is kept. */
 async function contents(uri: string): Promise<CollectionContents[]> {
   const found = await contentsOf(uri, DATABASES)
-  return found.map((one) => ({ ...one, indexes: one.indexes.map(sortedFields) }))
+  return found.map((one) => ({ ...one, indexes: one.indexes.map(withOptionsInOrder).sort() }))
 }
 
-function sortedFields(index: string): string {
-  return JSON.stringify(Object.entries(JSON.parse(index)).sort())
+function withOptionsInOrder(index: string): string {
+  const { key, ...options }: Record<string, unknown> = JSON.parse(index)
+  return JSON.stringify([Object.entries(key ?? {}), inOrder(options)])
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (value === null || typeof value !== 'object') return value
+  return Object.entries(value)
+    .map(([name, field]) => [name, inOrder(field)])
+    .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
 }
