@@ -22,13 +22,42 @@ it('does not depend on how the bytes are cut, and agrees with bit by bit arithme
   )
 })
 
-it('agrees with bit by bit arithmetic where stripes are summed side by side, and around their ends', () => {
-  const bytes = Buffer.from(Array.from({ length: 3 * 3 * 2048 + 20 }, (_, at) => (at * 2654435761) >>> 13))
-  for (const length of [6143, 6144, 6145, 6152, 12_287, 12_288, 12_300, bytes.length]) {
-    const crc = new Crc64()
-    crc.update(bytes.subarray(0, length))
-    expect(crc.digest(), `${length} bytes`).toBe(slowly(bytes.subarray(0, length)))
+it('agrees with bit by bit arithmetic where runs are made short, and around the ends of its blocks', () => {
+  const bytes = Buffer.from(Array.from({ length: 30_000 }, (_, at) => (at * 2654435761) >>> 13))
+  const around = [4096, 8192, 8192 + 1504, 2 * 8192 + 1504, 3 * 8192 + 1504]
+  for (const end of around) {
+    for (const length of [-65, -64, -63, -17, -16, -15, -8, -1, 0, 1, 8, 15, 16, 17, 63, 64, 65].map(
+      (by) => end + by,
+    )) {
+      const crc = new Crc64()
+      crc.update(bytes.subarray(0, 3))
+      crc.update(bytes.subarray(3, length))
+      expect(crc.digest(), `${length} bytes`).toBe(slowly(bytes.subarray(0, length)))
+    }
   }
+})
+
+it('sees every bit of a run that is made short', () => {
+  const bytes = new Uint8Array(5000)
+  const sums = new Set<bigint>()
+  for (let at = 0; at < bytes.length; at += 1) {
+    bytes[at] = 1 << (at % 8)
+    const crc = new Crc64()
+    crc.update(bytes)
+    sums.add(crc.digest())
+    bytes[at] = 0
+  }
+  expect(sums.size).toBe(bytes.length)
+})
+
+it('takes bytes away by a multiple of the polynomial', () => {
+  // Of polynomials over GF(2), bit n of a number is the coefficient of x^n.
+  const polynomial = (1n << 64n) | 0x42f0e1eba9ea3693n
+  const degree = 8 * 1498
+  let rest = [1498, 1393, 1366, 1182, 480, 335, 226].reduce((sum, by) => sum | (1n << BigInt(degree - 8 * by)), 0n)
+  rest |= 1n << BigInt(degree)
+  for (let bit = degree; bit >= 64; bit -= 1) if ((rest >> BigInt(bit)) & 1n) rest ^= polynomial << BigInt(bit - 64)
+  expect(rest).toBe(0n)
 })
 
 function slowly(bytes: Uint8Array): bigint {

@@ -1,8 +1,8 @@
 import { KIB, MIB } from '../../../core/units.ts'
-import { fillTables, STRIPE_BYTES, TABLES } from './crc64-tables.ts'
+import { fillTables, TABLES } from './crc64-tables.ts'
 import { CRC64_WASM_BASE64, DIGEST_WASM_BASE64, GATHER_WASM_BASE64 } from './wasm-code.ts'
 
-/** Where things lie in every memory: the tables of the checksum, the state of a digest, and then room for documents. */
+/** Where things lie in every memory: the tables and the workplace of the checksum, the state of a digest, and then room for documents. */
 const STATE_AT = 32 * KIB
 export const STATE_BYTES = 64
 const ROOM_AT = 33 * KIB
@@ -52,9 +52,7 @@ export class DocumentMemory {
     this.#memory = new WebAssembly.Memory({ initial: pagesFor(bytes) })
     const imports = { host: { memory: this.#memory } }
     this.#engines = Object.assign({}, ...modules.map((code) => new WebAssembly.Instance(code, imports).exports))
-    fillTables(new BigUint64Array(this.#memory.buffer, 0, TABLES), (crc) =>
-      this.#engines.crc64(crc, ROOM_AT, STRIPE_BYTES),
-    )
+    fillTables(new BigUint64Array(this.#memory.buffer, 0, TABLES))
     this.#room = this.#viewed()
   }
 
