@@ -102,7 +102,7 @@ export class ArchiveArtifact implements SourceArtifact<MongodbFacts> {
       ? 'after the instant of the backup and is not in it'
       : 'while it was made; the backup may hold either state'
     try {
-      const after = await takeInventories(client, plan.choice.databases, reading)
+      const after = await takeInventories(client, plan.choice.databases, reading, plan.collections)
       this.#notes.push(...catalogChanges(plan.collections, after).map((change) => `${change} ${when}`))
     } catch (thrown) {
       if (reading.signal.aborted) throw thrown

@@ -19,6 +19,8 @@ export interface CollectionInfo extends ArchiveMetadata {
   readonly capped: boolean
 }
 
+type Size = Pick<CollectionInfo, 'sizeBytes' | 'documentBytes'>
+
 const NOTHING = Buffer.of(5, 0, 0, 0, 0)
 
 /** Palette creates it only when there is something to archive. */
@@ -60,10 +62,15 @@ export function chooseAmong(
 }
 
 /**
- * Every collection, view and time series of a database. Of `system.*` only `system.js` is data of the database: its
- * views are listed one by one, buckets belong to their time series, profiles and the rest are the server's own.
+ * Every collection, view and time series of a database; sizes that are known already are not asked for again. Of
+ * `system.*` only `system.js` is data of the database: its views are listed one by one, buckets belong to their time
+ * series, profiles and the rest are the server's own.
  */
-export async function takeInventory(db: Db, reading: Reading): Promise<CollectionInfo[]> {
+export async function takeInventory(
+  db: Db,
+  reading: Reading,
+  known: readonly CollectionInfo[],
+): Promise<CollectionInfo[]> {
   const found = (await rawList(db, { listCollections: 1 }, reading)).map(readListed)
   const names = new Set(found.map(({ name }) => name))
   const collections: CollectionInfo[] = []
@@ -72,7 +79,8 @@ export async function takeInventory(db: Db, reading: Reading): Promise<Collectio
     const indexes = type === 'view' ? [] : await listIndexes(db, name, reading)
     const identity = uuid === undefined ? {} : { uuid }
     const rest = JSON.stringify({ ...identity, collectionName: name, type }).slice(1)
-    const size = type === 'view' ? { sizeBytes: 0 } : await estimateSize(db, name, reading)
+    const before = known.find(({ database, collection }) => database === db.databaseName && collection === name)
+    const size = type === 'view' ? { sizeBytes: 0 } : before ? sizeOf(before) : await estimateSize(db, name, reading)
     collections.push({
       ...{ database: db.databaseName, collection: name, type, capped: isCapped(options) },
       metadata: `{"options":${extendedJsonOf(options)},"indexes":[${indexes.join(',')}],${rest}`,
@@ -116,12 +124,12 @@ function uuidOf(uuid: unknown): string | undefined {
   return uuid instanceof Binary ? Buffer.from(uuid.value()).toString('hex') : undefined
 }
 
+function sizeOf({ sizeBytes, documentBytes }: CollectionInfo): Size {
+  return { sizeBytes, ...(documentBytes === undefined ? {} : { documentBytes }) }
+}
+
 /** An estimate for the order of reading and for progress: the backup does without it where the server refuses. */
-async function estimateSize(
-  db: Db,
-  collection: string,
-  reading: Reading,
-): Promise<Pick<CollectionInfo, 'sizeBytes' | 'documentBytes'>> {
+async function estimateSize(db: Db, collection: string, reading: Reading): Promise<Size> {
   try {
     const { size, avgObjSize } = await ask(db, { collStats: collection }, reading)
     const documentBytes = Number(avgObjSize) || 0

@@ -42,7 +42,7 @@ export async function planReading(client: MongoClient, reading: Reading, options
     let readPoint = await choose()
     // A collection that came between the list and the instant belongs into the backup and would be missing.
     for (let look = 1; look < LOOKS && readPoint.at; look += 1) {
-      const again = await takeInventories(client, choice.databases, reading)
+      const again = await takeInventories(client, choice.databases, reading, collections)
       if (catalogChanges(collections, again).length === 0) break
       collections = again
       readPoint = await choose()
@@ -60,14 +60,15 @@ export async function planReading(client: MongoClient, reading: Reading, options
   }
 }
 
-/** Every collection, view and time series of the databases, largest first. */
+/** Every collection, view and time series of the databases, largest first; `known`: of an earlier look, for their sizes. */
 export async function takeInventories(
   client: MongoClient,
   databases: readonly string[],
   reading: Reading,
+  known: readonly CollectionInfo[] = [],
 ): Promise<CollectionInfo[]> {
   const inventories: CollectionInfo[][] = []
-  for (const name of databases) inventories.push(await takeInventory(client.db(name), reading))
+  for (const name of databases) inventories.push(await takeInventory(client.db(name), reading, known))
   return inventories.flat().sort((a, b) => b.sizeBytes - a.sizeBytes)
 }
 
