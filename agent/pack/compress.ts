@@ -20,7 +20,7 @@ export async function* compress(
   source: AsyncIterable<Uint8Array>,
   { level, frameBytes = CHUNK_BYTES, concurrency = 2 }: CompressOptions,
 ): AsyncGenerator<Uint8Array> {
-  const lanes = Array.from({ length: concurrency }, () => new FrameCompressor(level))
+  const lanes = Array.from({ length: concurrency }, () => new FrameCompressor(level, frameBytes))
   const idle = [...lanes]
   const packed = mapOrdered(framesOf(source, frameBytes), concurrency, async (content) => {
     const lane = idle.pop()

@@ -1,29 +1,35 @@
-import { constants, createZstdCompress } from 'node:zlib'
+import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib'
+import { KIB } from '../core/units.ts'
 
-/** Output is taken in pieces of this size: database content packs to a quarter or less. */
-const PIECE_BYTES = 512 * 1024
+/** Where the encoder of Node.js goes on writing; without it (should another version name it otherwise) it is slower. */
+interface Output {
+  _outOffset: number
+}
 
 /**
  * Makes one whole zstd frame of each piece of content, one at a time, on libuv's thread pool. Its tables, several MiB, are
- * made once and not for every frame.
+ * made once and not for every frame, and all frames are written to the same memory. That has room for the largest frame
+ * there can be: then the encoder packs content where it lies, without a copy of it in its own window.
  */
 export class FrameCompressor {
-  readonly #stream
+  readonly #stream: ZstdCompress & Output
   #pieces: Uint8Array[] = []
   #reject: ((thrown: Error) => void) | undefined
 
-  constructor(level: number) {
+  /** `mostBytes`: of the content of a frame. */
+  constructor(level: number, mostBytes: number) {
     this.#stream = createZstdCompress({
       params: {
         [constants.ZSTD_c_compressionLevel]: level,
         [constants.ZSTD_c_checksumFlag]: 1,
         [constants.ZSTD_c_contentSizeFlag]: 1,
       },
-      chunkSize: PIECE_BYTES,
+      chunkSize: largestFrame(mostBytes),
       // Every write is a frame of its own: the encoder sees its end together with its beginning, and so names its size.
       flush: constants.ZSTD_e_end,
-    })
-    this.#stream.on('data', (piece: Uint8Array) => void this.#pieces.push(piece))
+    }) as ZstdCompress & Output
+    // A copy, because the next frame is written over it.
+    this.#stream.on('data', (piece: Uint8Array) => void this.#pieces.push(new Uint8Array(piece)))
     this.#stream.on('error', (thrown) => this.#reject?.(thrown))
   }
 
@@ -31,6 +37,7 @@ export class FrameCompressor {
   compress(content: Uint8Array): Promise<readonly Uint8Array[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Uint8Array[]>()
     this.#reject = reject
+    this.#stream._outOffset = 0
     this.#stream.write(content, (thrown) => {
       if (thrown) reject(thrown)
       else this.#drained(resolve)
@@ -54,4 +61,10 @@ export class FrameCompressor {
     this.#reject = undefined
     resolve(pieces)
   }
+}
+
+/** ZSTD_COMPRESSBOUND (zstd.h): what cannot be packed becomes so much larger. */
+function largestFrame(contentBytes: number): number {
+  const small = Math.max(0, 128 * KIB - contentBytes)
+  return contentBytes + (contentBytes >>> 8) + (small >>> 11)
 }
