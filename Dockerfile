@@ -1,15 +1,14 @@
-# Build: compile to JavaScript and keep production dependencies only, without what only editors and compilers read.
+# Build: this program and its dependencies become a few files of JavaScript, and a list of what went into them.
 FROM node:24-bookworm-slim AS build
-WORKDIR /src
+WORKDIR /palette-backup
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY rolldown.config.ts tsconfig.json ./
+COPY tools/build ./tools/build
 COPY agent ./agent
 RUN npm run build \
-  && npm ci --omit=dev --ignore-scripts \
-  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete \
-  && rm -rf node_modules/.package-lock.json \
-  && chmod +x dist/main.js
+  && chmod +x dist/main.js \
+  && npm sbom --omit dev --sbom-format cyclonedx --sbom-type application > dist/palette-backup.cdx.json
 
 # Run: Node.js and this program. No compiler, no npm, no root, nothing written outside /tmp.
 FROM debian:bookworm-slim
@@ -17,8 +16,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /opt/palette-backup
 COPY LICENSE package.json ./
 COPY config ./config
-COPY --from=build /src/node_modules ./node_modules
-COPY --from=build /src/dist ./dist
+COPY --from=build /palette-backup/dist ./dist
 RUN ln -s /opt/palette-backup/dist/main.js /usr/local/bin/palette-backup
 # A smaller nursery of the heap: what is always up, and mostly idle, keeps a quarter less memory.
 ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=1

@@ -20,7 +20,7 @@ export interface AgentBenchResult {
   readonly agent_rss_mib_with_10000_backups: number
 }
 
-/** The agent as it ships (`main` is its emitted entry file) beside a folder that holds 10,000 backups. */
+/** The agent as it ships (`main` is the entry file of the bundle) beside a folder that holds 10,000 backups. */
 export async function benchAgent(main: string): Promise<AgentBenchResult> {
   const folder = await mkdtemp(join(tmpdir(), 'palette-backup-bench-agent-'))
   const configFile = join(folder, 'agent.yaml')

@@ -17,7 +17,7 @@ export interface LoadBenchResult {
 }
 
 export interface LoadBenchOptions {
-  /** The emitted entry file. */
+  /** The entry file of the bundle. */
   readonly main: string
   /** Of the MongoDB that is backed up. */
   readonly uri: string

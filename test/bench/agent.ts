@@ -7,7 +7,7 @@ export interface BenchAgent extends AsyncDisposable {
   readonly pid: number
 }
 
-/** The agent as it ships (`main` is its emitted entry file); resolves once it listens. */
+/** The agent as it ships (`main` is the entry file of the bundle); resolves once it listens. */
 export async function startBenchAgent(
   main: string,
   configFile: string,

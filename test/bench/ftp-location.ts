@@ -5,7 +5,7 @@ import { HOUR_MS } from '../../agent/core/units.ts'
 import type { FtpPeer } from '../peers/servers/ftp-peer.ts'
 import { startVsftpd } from '../peers/servers/vsftpd.ts'
 import { measureCommand, median, type Usage } from './measure.ts'
-import { emitWorker } from './worker.ts'
+import { bundleWorker } from './worker.ts'
 
 const BACKUPS = 10_000
 
@@ -33,7 +33,7 @@ export interface FtpBenchResult {
 export async function benchFtp({ folder, bytes, rounds }: FtpBenchOptions): Promise<FtpBenchResult> {
   const file = join(folder, 'random')
   await measureCommand(`head -c ${bytes} /dev/urandom > ${file}`, {})
-  const worker = await emitWorker('ftp-worker', folder)
+  const worker = await bundleWorker('ftp-worker', folder)
   const [plain, secured] = await benchBoth({ folder, file, bytes, rounds, worker })
   await rm(file)
   const wall = (usages: readonly Usage[]): number => median(usages.map(({ wallSeconds }) => wallSeconds))

@@ -6,13 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startMinio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
+import { bundle } from '../support/bundle.ts'
 import { benchAgent } from './agent-at-rest.ts'
 import { benchLoad } from './agent-load.ts'
 import { benchBackup } from './backup.ts'
 import { benchConfigurationText } from './bench-configuration.ts'
 import { benchConfiguration } from './configuration.ts'
 import { benchFtp } from './ftp-location.ts'
-import { measureCommand, residentMib } from './measure.ts'
+import { residentMib } from './measure.ts'
 import { startProcess } from './process.ts'
 import { benchReader } from './reader.ts'
 import { benchRestore } from './restore.ts'
@@ -30,6 +31,8 @@ const { values } = parseArgs({
     out: { type: 'string' },
     bytes: { type: 'string', default: String(1024 * 1024 * 1024) },
     rounds: { type: 'string', default: '3' },
+    // The source so many times over: 10 GiB are 10 copies of 1 GiB, as the source is held in memory.
+    copies: { type: 'string', default: '1' },
     only: { type: 'string', default: PARTS.join(',') },
   },
 })
@@ -41,17 +44,14 @@ const root = new URL('../../', import.meta.url).pathname
 const folder = await mkdtemp(join(tmpdir(), 'palette-backup-bench-'))
 const bytes = Number(values.bytes)
 const someBytes = Math.min(bytes, 512 * 1024 * 1024)
-console.log(`Preparing ${(bytes / 1e6).toFixed(0)} MB of BSON ...`)
-await measureCommand(
-  `cd ${root} && ${process.execPath} node_modules/typescript-native/bin/tsc -p tsconfig.build.json --outDir ${folder}/app/dist`,
-  {},
-)
-await measureCommand(
-  `cp ${root}package.json ${folder}/app/ && ln -s ${root}node_modules ${folder}/app/node_modules`,
-  {},
-)
+const sourceBytes = bytes * Number(values.copies)
+console.log(`Preparing ${(sourceBytes / 1e6).toFixed(0)} MB of BSON ...`)
+const app = await bundle(join(folder, 'app'))
 await using source = await startProcess(
-  [`${root}test/support/mongodb/main.ts`, '--seed', 'palette', '--seed-bytes', String(bytes)],
+  [
+    `${root}test/support/mongodb/main.ts`,
+    ...['--seed', 'palette', '--seed-bytes', String(bytes), '--copies', values.copies],
+  ],
   /"uri":"([^"]+)"/,
 )
 await using minio = await startMinio()
@@ -67,14 +67,20 @@ const env = {
 }
 const configFile = join(folder, 'bench.yaml')
 await writeFile(configFile, benchConfigurationText(minio.bucket))
-const app = join(folder, 'app/dist/main.js')
 const ours = `${process.execPath} --max-semi-space-size=1 ${app} backup --config ${configFile} --json`
 
 const ratios: Record<string, number> = {}
 const details: Record<string, unknown> = {}
 const parts: Readonly<Record<Part, () => Promise<object>>> = {
   backup: async () => {
-    const result = await benchBackup({ ours, mongodump, rcat: `${rclone} rcat "${remote}`, env, bytes, rounds })
+    const result = await benchBackup({
+      ours,
+      mongodump,
+      rcat: `${rclone} rcat "${remote}`,
+      env,
+      bytes: sourceBytes,
+      rounds,
+    })
     details['usages'] = result.usages
     return result.ratios
   },
@@ -94,7 +100,8 @@ const parts: Readonly<Record<Part, () => Promise<object>>> = {
 }
 for (const part of PARTS) if (only.has(part)) Object.assign(ratios, await parts[part]())
 console.table(ratios)
-if (values.out) await writeFile(values.out, `${JSON.stringify({ bytes, ratios, ...details }, replaceOutput, 2)}\n`)
+if (values.out)
+  await writeFile(values.out, `${JSON.stringify({ bytes: sourceBytes, ratios, ...details }, replaceOutput, 2)}\n`)
 await rm(folder, { recursive: true, force: true })
 
 /** The agent as it ships, with this configuration and nothing to do, after it has settled. */

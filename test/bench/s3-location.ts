@@ -5,7 +5,7 @@ import { HOUR_MS } from '../../agent/core/units.ts'
 import type { Minio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
 import { measureCommand, median, type Usage } from './measure.ts'
-import { emitWorker } from './worker.ts'
+import { bundleWorker } from './worker.ts'
 
 const BACKUPS = 10_000
 
@@ -38,7 +38,7 @@ export async function benchS3({ minio, folder, bytes, rounds }: S3BenchOptions):
     BENCH_SECRET: minio.secretKey,
     RCLONE_CONFIG: '/dev/null',
   }
-  const worker = await emitWorker('s3-worker', folder)
+  const worker = await bundleWorker('s3-worker', folder)
   const rclone = peerBinary('rclone')
   const commands = {
     put: `${worker} put ${file}`,

@@ -36,14 +36,30 @@ describe.skipIf(peersMissing('buildah', 'podman', 'ferretdb', 'helm'))('the imag
     expect(await runContainer({ image, args: ['--version'] })).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
   })
 
-  it('holds JavaScript, and no compiler, no npm, no second Node.js, no source', async () => {
-    const script =
-      'cd /opt/palette-backup && id -u && ls && ls node_modules && find . -name "*.ts" && which npm npx tsc'
+  it('holds the bundle, the licences and a list of what is in it, and no package, no compiler, no npm, no source', async () => {
+    const script = 'cd /opt/palette-backup && id -u && ls && ls dist && find . -name "*.ts" && which npm npx tsc'
     const { stdout } = await runContainer({ image, entrypoint: 'sh', args: ['-c', script] })
     const [uid, ...names] = stdout.trim().split('\n')
     expect(uid).toBe(String(UID))
-    expect(names).toEqual(expect.arrayContaining(['dist', 'node_modules', 'config', 'mongodb', '@aws-sdk']))
-    expect(names.filter((name) => /node-linux|typescript|vitest|biome|\.ts$|npm|^agent$/.test(name))).toEqual([])
+    expect(names.slice(0, 4)).toEqual(['LICENSE', 'config', 'dist', 'package.json'])
+    const listed = ['main.js', 'THIRD-PARTY-LICENCES.txt', 'palette-backup.cdx.json']
+    expect(names).toEqual(expect.arrayContaining(listed))
+    expect(names.slice(4).filter((name) => !name.endsWith('.js') && !listed.includes(name))).toEqual([])
+  })
+
+  it('tells a scanner which packages it holds, and none that only build and test it', async () => {
+    const list = '/opt/palette-backup/dist/palette-backup.cdx.json'
+    const { stdout } = await runContainer({ image, entrypoint: 'cat', args: [list] })
+    const { bomFormat, metadata, components } = JSON.parse(stdout)
+    expect({ bomFormat, purl: metadata.component.purl }).toEqual({
+      bomFormat: 'CycloneDX',
+      purl: expect.stringMatching(/^pkg:npm\/palette-backup@/),
+    })
+    const purls: readonly string[] = components.map(({ purl }: { purl: string }) => purl.replace(/@[^@]*$/, ''))
+    expect(purls).toEqual(
+      expect.arrayContaining(['pkg:npm/mongodb', 'pkg:npm/%40aws-sdk/client-s3', 'pkg:npm/basic-ftp']),
+    )
+    expect(purls.filter((purl) => /vitest|typescript|biome|rolldown|node-linux/.test(purl))).toEqual([])
   })
 
   it('can write nowhere but to /tmp, and holds no capability', async () => {

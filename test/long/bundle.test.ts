@@ -1,42 +1,60 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { LICENCES_FILE } from '../../tools/build/third-party-licences.ts'
+import { bundle } from '../support/bundle.ts'
 import { startMongodb } from '../support/mongodb/server.ts'
 import { until } from '../support/until.ts'
 
 const run = promisify(execFile)
+/** Import and export statements, imports on demand, and what CommonJS became. */
+const WANTED =
+  /^(?:import|export)\b.*? from "([^"]+)";$|^import "([^"]+)";$|^(?!\s*[*/]).*\bimport\("([^"]+)"\)|\b__require\("([^"]+)"\)/gm
+
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const COMPILER = join(ROOT, 'node_modules/typescript-native/bin/tsc')
 
 let folder: string
 let main: string
 
-/** The program as `npm run build` emits it, where it finds what the image gives it: package.json and node_modules. */
+/** The program as `npm run build` makes it, in a folder that has no packages: what it needs, it carries. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'palette-backup-dist-'))
-  await run(process.execPath, [COMPILER, '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist')], { cwd: ROOT })
-  for (const name of ['package.json', 'node_modules']) await symlink(join(ROOT, name), join(folder, name))
-  main = join(folder, 'dist', 'main.js')
+  main = await bundle(folder)
 }, 60_000)
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-it('is JavaScript only, and imports JavaScript only', async () => {
-  const files = (await readdir(join(folder, 'dist'), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-  expect(files.length).toBeGreaterThan(100)
+it('is a few files, which want nothing but each other, Node.js and what the driver can do without', async () => {
+  const names = await readdir(join(folder, 'dist'))
+  const files = names.filter((name) => name !== LICENCES_FILE)
+  expect(files.length).toBeLessThan(100)
+  expect(files.filter((name) => !name.endsWith('.js'))).toEqual([])
+  const driver = JSON.parse(await readFile(join(ROOT, 'node_modules/mongodb/package.json'), 'utf8'))
+  const known = new Set([...builtinModules, ...Object.keys(driver.peerDependenciesMeta)])
+  const wanted = new Set<string>()
   for (const file of files) {
-    expect(file).toMatch(/\.js$/)
-    expect(await readFile(file, 'utf8')).not.toMatch(/(?:from|import\() ?'\.[^']*\.ts'/)
+    const text = await readFile(join(folder, 'dist', file), 'utf8')
+    for (const [, ...groups] of text.matchAll(WANTED)) for (const name of groups) if (name) wanted.add(name)
   }
+  // Both ways of asking are seen.
+  expect(wanted).toContain('node:crypto')
+  expect(wanted).toContain('kerberos')
+  const missing = [...wanted].filter((name) => !known.has(name.replace(/^node:/, '')) && !files.includes(name.slice(2)))
+  expect(missing).toEqual([])
+})
+
+it('hands on the licences of what it carries', async () => {
+  const text = await readFile(join(folder, 'dist', LICENCES_FILE), 'utf8')
+  const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+  for (const name of Object.keys(dependencies)) expect(text).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+$`, 'm'))
 })
 
 it('begins with the line that makes it a program', async () => {
@@ -49,7 +67,7 @@ it('knows its version, and the configuration', async () => {
   expect(JSON.parse((await run(process.execPath, [main, 'schema'])).stdout).properties).toHaveProperty('resource')
 })
 
-it('runs as an agent whose run processes are emitted JavaScript too', async () => {
+it('runs as an agent whose run processes are of the bundle too', async () => {
   await using mongodb = await startMongodb()
   const client = new MongoClient(mongodb.uri)
   await client.db('hubbledb').collection<{ _id: number }>('projects').insertOne({ _id: 1 })

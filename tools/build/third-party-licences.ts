@@ -1,0 +1,67 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Plugin } from 'rolldown'
+
+/** The file beside the bundle that carries what the licences of its parts ask for. */
+export const LICENCES_FILE = 'THIRD-PARTY-LICENCES.txt'
+
+/** Licences that ask for no more than their text to be handed on (SPDX identifiers). */
+const ACCEPTED = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT'])
+
+const RULE = '='.repeat(80)
+const NO_TEXT = 'The package carries no text of it.'
+
+interface Package {
+  readonly name: string
+  readonly version: string
+  readonly licence: string
+  /** Of its licence and its notices; empty where it carries none. */
+  readonly text: string
+}
+
+/**
+ * Writes the name, version and licence of every package of which something went into the bundle. A package whose licence
+ * is none of those accepted ends the build: somebody has to read it first.
+ */
+export function thirdPartyLicences(): Plugin {
+  return {
+    name: 'third-party-licences',
+    async generateBundle(_options, bundle) {
+      const folders = new Set<string>()
+      for (const output of Object.values(bundle)) {
+        if (output.type === 'chunk') for (const id of output.moduleIds) folders.add(packageFolder(id) ?? '')
+      }
+      folders.delete('')
+      const packages = await Promise.all([...folders].sort().map(readPackage))
+      this.emitFile({ type: 'asset', fileName: LICENCES_FILE, source: licencesText(packages) })
+    },
+  }
+}
+
+/** The folder of the package a module is of; absent for what is of no package. */
+function packageFolder(moduleId: string): string | undefined {
+  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(moduleId)?.[0]
+}
+
+async function readPackage(folder: string): Promise<Package> {
+  const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
+  if (!ACCEPTED.has(license)) {
+    throw new Error(
+      `${name} ${version} is under ${JSON.stringify(license)}, none of ${[...ACCEPTED].join(', ')}: may it be handed on?`,
+    )
+  }
+  const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file)).sort()
+  const texts = await Promise.all(files.map(async (file) => (await readFile(join(folder, file), 'utf8')).trim()))
+  return { name, version, licence: license, text: texts.join('\n\n') }
+}
+
+/** A chapter for each text, headed by the packages it is of: dozens share one word for word. */
+function licencesText(packages: readonly Package[]): string {
+  const sharing = Map.groupBy(packages, ({ licence, text }) => `${licence}\n\n${text || NO_TEXT}`)
+  return [...sharing]
+    .map(([text, sharers]) => {
+      const names = sharers.map(({ name, version }) => `${name} ${version}`).join('\n')
+      return `${RULE}\n${names}\n${RULE}\n${text}\n`
+    })
+    .join('\n')
+}
