@@ -106,6 +106,16 @@ export class Collection {
     return recordId === undefined ? undefined : indexAfter(this.current, recordId - 1)
   }
 
+  /**
+   * Holds what a version of another collection does, with the batches already built of it: many times the same content
+   * costs its memory once.
+   */
+  hold(version: Version, time: ClusterTime): void {
+    this.append(version.documents.slice(0, version.length), time)
+    const { batches } = version
+    this.#versions = [{ ...this.current, batches }]
+  }
+
   /** Adds documents that have an `_id` not yet held. */
   append(documents: readonly Buffer[], time: ClusterTime): void {
     for (const document of documents) {

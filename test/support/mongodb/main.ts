@@ -15,6 +15,8 @@ const { values } = parseArgs({
     'all-types': { type: 'boolean', default: false },
     'document-bytes': { type: 'string', default: '2048' },
     'seed-bytes': { type: 'string', default: '67108864' },
+    // Every collection so many times, in the memory of one: for a source that is larger than the machine.
+    copies: { type: 'string', default: '1' },
   },
 })
 
@@ -34,6 +36,10 @@ if (values.seed !== undefined) {
     double.store.addPrepared('app', 'documents', { documents })
   } else {
     throw new RangeError(`--seed ${values.seed}: only "palette" and "sized" are known`)
+  }
+  const collections = double.store.databases().flatMap((database) => double.store.collections(database))
+  for (let copy = 2; copy <= Number(values.copies); copy += 1) {
+    for (const collection of collections) double.store.duplicate(collection, `${collection.name}_copy_${copy}`)
   }
 }
 process.stdout.write(`${JSON.stringify({ uri: double.uri })}\n`)

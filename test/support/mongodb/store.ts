@@ -57,6 +57,14 @@ export class Store {
     return this.#add(database, name, { documents, options, indexes }, true)
   }
 
+  /** The same collection once more under another name, for reading only: it shares its documents and built batches. */
+  duplicate(collection: Collection, name: string): Collection {
+    const { database, type, options, indexes, prepared, current } = collection
+    const made = this.create(database, name, { type, options, indexes, prepared })
+    made.hold(current, this.clock.tick())
+    return made
+  }
+
   create(database: string, name: string, settings: Partial<CollectionSettings> = {}): Collection {
     if (this.find(database, name)) {
       throw new CommandError(48, `Collection ${database}.${name} already exists.`)
