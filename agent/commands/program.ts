@@ -2,8 +2,8 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { VERIFY_LEVELS } from '../backup/verify-level.ts'
 import { parseDuration, SECOND_MS } from '../core/units.ts'
 import type { CommandContext, ExitCode } from './context.ts'
+import { collectLessOften, saveMemory } from './memory-flags.ts'
 import type { ProcessHooks } from './process-hooks.ts'
-import { saveMemory } from './save-memory.ts'
 
 const DEFAULT_CONFIG = '/etc/palette-backup/palette-backup.yaml'
 
@@ -20,6 +20,7 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     .configureOutput({ writeOut: context.stdout.write, writeErr: context.stderr.write })
     .hook('preAction', (_, action) => {
       if (action.opts()['json']) hooks.onJson()
+      if (action.name() !== 'agent') collectLessOften()
     })
 
   const add = (name: string, description: string): Command =>

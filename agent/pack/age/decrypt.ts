@@ -1,10 +1,9 @@
 import { Failure } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 import { KIB } from '../../core/units.ts'
-import { CHUNK_BYTES, ChunkSequence, PAYLOAD_NONCE_BYTES, payloadKey, TAG_BYTES } from './payload.ts'
+import { ChunkSequence, PAYLOAD_NONCE_BYTES, payloadKey, SEALED_BYTES, TAG_BYTES } from './payload.ts'
 import { openHeader } from './recipients.ts'
 
-const SEALED_BYTES = CHUNK_BYTES + TAG_BYTES
 /** A header has about 150 bytes for each recipient, 2 KiB for a post-quantum one. */
 const LARGEST_HEADER = 64 * KIB
 const VERSION_LINE = 'age-encryption.org/v1\n'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { CHUNK_BYTES, ChunkSequence, PAYLOAD_NONCE_BYTES, payloadKey } from './payload.ts'
+import { CHUNK_BYTES, ChunkSequence, PAYLOAD_NONCE_BYTES, payloadKey, SEALED_BYTES, TAG_BYTES } from './payload.ts'
 import { sealHeader } from './recipients.ts'
 
 /**
@@ -14,23 +14,31 @@ export async function* encrypt(
   const nonce = randomBytes(PAYLOAD_NONCE_BYTES)
   const chunks = new ChunkSequence(payloadKey(fileKey, nonce))
   yield Buffer.concat([header, nonce])
-  // The last chunk is marked and never empty, unless all is: one is kept back until more has come.
-  let pending: Uint8Array = new Uint8Array(0)
+  // The last chunk is marked and never empty, unless all is: what may be the last one waits until more has come.
+  const waiting = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  let filled = 0
   for await (const bytes of source) {
-    const sealed: Uint8Array[] = []
+    if (filled + bytes.length <= CHUNK_BYTES) {
+      waiting.set(bytes, filled)
+      filled += bytes.length
+      continue
+    }
+    const sealed = Buffer.allocUnsafeSlow(Math.ceil((filled + bytes.length) / CHUNK_BYTES) * SEALED_BYTES)
     let start = 0
-    if (pending.length > 0) {
-      start = Math.min(CHUNK_BYTES - pending.length, bytes.length)
-      pending = Buffer.concat([pending, bytes.subarray(0, start)])
-      if (start === bytes.length) continue
-      sealed.push(...chunks.seal(pending, false))
-      pending = new Uint8Array(0)
+    let written = 0
+    if (filled > 0) {
+      start = CHUNK_BYTES - filled
+      waiting.set(bytes.subarray(0, start), filled)
+      written += chunks.seal(waiting, false, sealed)
     }
     for (; bytes.length - start > CHUNK_BYTES; start += CHUNK_BYTES) {
-      sealed.push(...chunks.seal(bytes.subarray(start, start + CHUNK_BYTES), false))
+      written += chunks.seal(bytes.subarray(start, start + CHUNK_BYTES), false, sealed.subarray(written))
     }
-    pending = Buffer.from(bytes.subarray(start))
-    if (sealed.length > 0) yield Buffer.concat(sealed)
+    waiting.set(bytes.subarray(start))
+    filled = bytes.length - start
+    yield sealed.subarray(0, written)
   }
-  yield Buffer.concat(chunks.seal(pending, true))
+  const last = Buffer.allocUnsafeSlow(filled + TAG_BYTES)
+  chunks.seal(waiting.subarray(0, filled), true, last)
+  yield last
 }

@@ -4,6 +4,7 @@ import { KIB } from '../../core/units.ts'
 /** Plain bytes of a chunk, and what encryption adds to it: age-encryption.org/v1, "Payload". */
 export const CHUNK_BYTES = 64 * KIB
 export const TAG_BYTES = 16
+export const SEALED_BYTES = CHUNK_BYTES + TAG_BYTES
 export const PAYLOAD_NONCE_BYTES = 16
 const ALGORITHM = 'chacha20-poly1305'
 
@@ -31,12 +32,13 @@ export class ChunkSequence {
     return this.#count
   }
 
-  /** Gives the encrypted chunk as its parts. */
-  seal(plain: Uint8Array, last: boolean): [Buffer, Buffer] {
+  /** Writes the encrypted chunk to the beginning of `to`; gives its length. */
+  seal(plain: Uint8Array, last: boolean, to: Uint8Array): number {
     const cipher = createCipheriv(ALGORITHM, this.#key, this.#next(last), { authTagLength: TAG_BYTES })
-    const sealed = cipher.update(plain)
+    to.set(cipher.update(plain))
     cipher.final()
-    return [sealed, cipher.getAuthTag()]
+    to.set(cipher.getAuthTag(), plain.length)
+    return plain.length + TAG_BYTES
   }
 
   /** Throws when it is not the next chunk, or has been changed. */
