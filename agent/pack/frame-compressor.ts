@@ -1,6 +1,9 @@
 import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib'
 import { KIB } from '../core/units.ts'
 
+/** Memory is taken in multiples of this: database content packs to a quarter or less. */
+const COPY_BYTES = 512 * KIB
+
 /** Where the encoder of Node.js goes on writing; without it (should another version name it otherwise) it is slower. */
 interface Output {
   _outOffset: number
@@ -28,8 +31,7 @@ export class FrameCompressor {
       // Every write is a frame of its own: the encoder sees its end together with its beginning, and so names its size.
       flush: constants.ZSTD_e_end,
     }) as ZstdCompress & Output
-    // A copy, because the next frame is written over it.
-    this.#stream.on('data', (piece: Uint8Array) => void this.#pieces.push(new Uint8Array(piece)))
+    this.#stream.on('data', (piece: Uint8Array) => void this.#pieces.push(copied(piece)))
     this.#stream.on('error', (thrown) => this.#reject?.(thrown))
   }
 
@@ -61,6 +63,13 @@ export class FrameCompressor {
     this.#reject = undefined
     resolve(pieces)
   }
+}
+
+/** The next frame is written over it. In memory of few sizes: holes that thousands of sizes leave are filled by none. */
+function copied(piece: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(Math.ceil(piece.length / COPY_BYTES) * COPY_BYTES)
+  copy.set(piece)
+  return copy.subarray(0, piece.length)
 }
 
 /** ZSTD_COMPRESSBOUND (zstd.h): what cannot be packed becomes so much larger. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { IMAGE_ENV } from './as-shipped.ts'
 
 export interface BenchAgent extends AsyncDisposable {
   readonly url: string
@@ -14,7 +15,7 @@ export async function startBenchAgent(
   env: Readonly<Record<string, string>> = {},
 ): Promise<BenchAgent> {
   const child = spawn(process.execPath, [main, 'agent', '--port', '0', '--config', configFile], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...IMAGE_ENV, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const ended = once(child, 'exit')

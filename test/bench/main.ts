@@ -9,6 +9,7 @@ import { peerBinary } from '../peers/servers/peer.ts'
 import { bundle } from '../support/bundle.ts'
 import { benchAgent } from './agent-at-rest.ts'
 import { benchLoad } from './agent-load.ts'
+import { IMAGE_ENV, NODE_AS_SHIPPED } from './as-shipped.ts'
 import { benchBackup } from './backup.ts'
 import { benchConfigurationText } from './bench-configuration.ts'
 import { benchConfiguration } from './configuration.ts'
@@ -67,7 +68,7 @@ const env = {
 }
 const configFile = join(folder, 'bench.yaml')
 await writeFile(configFile, benchConfigurationText(minio.bucket))
-const ours = `${process.execPath} --max-semi-space-size=1 ${app} backup --config ${configFile} --json`
+const ours = `${NODE_AS_SHIPPED} ${app} backup --config ${configFile} --json`
 
 const ratios: Record<string, number> = {}
 const details: Record<string, unknown> = {}
@@ -107,7 +108,7 @@ await rm(folder, { recursive: true, force: true })
 /** The agent as it ships, with this configuration and nothing to do, after it has settled. */
 async function idleAgent(): Promise<number> {
   const args = [app, 'agent', '--port', '0', '--config', configFile]
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: 'ignore' })
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...IMAGE_ENV, ...env }, stdio: 'ignore' })
   await sleep(20_000)
   const mib = residentMib(child.pid ?? 0)
   child.kill('SIGTERM')

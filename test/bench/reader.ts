@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { peerBinary } from '../peers/servers/peer.ts'
+import { NODE_AS_SHIPPED } from './as-shipped.ts'
 import { measureCommand } from './measure.ts'
 import { startProcess } from './process.ts'
 
@@ -26,10 +27,7 @@ export async function benchReader(bytes = 256_000_000): Promise<ReaderBench> {
   for (const [name, documentBytes] of Object.entries(SIZES)) {
     await using server = await startDouble(bytes, documentBytes)
     const env = { BENCH_URI: server.match }
-    const ours = await measureCommand(
-      `${process.execPath} --max-semi-space-size=1 ${READ_ONCE} --uri "$BENCH_URI"`,
-      env,
-    )
+    const ours = await measureCommand(`${NODE_AS_SHIPPED} ${READ_ONCE} --uri "$BENCH_URI"`, env)
     const dump = `${peerBinary('mongodump')} --quiet --uri "$BENCH_URI" --db app --archive > /dev/null`
     const theirs = await measureCommand(dump, env)
     sizes[name] = {
@@ -41,7 +39,7 @@ export async function benchReader(bytes = 256_000_000): Promise<ReaderBench> {
     }
   }
   await using server = await startDouble(bytes, SIZES.medium)
-  const command = `${process.execPath} ${READ_ONCE} --uri "$BENCH_URI"`
+  const command = `${NODE_AS_SHIPPED} ${READ_ONCE} --uri "$BENCH_URI"`
   const env = { BENCH_URI: server.match }
   const foreground = {
     'no backup': await waitingTimes(server.match, () => sleep(5000)),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import type { Minio } from '../peers/servers/minio.ts'
 import { peerBinary } from '../peers/servers/peer.ts'
+import { NODE_AS_SHIPPED } from './as-shipped.ts'
 import { benchConfigurationText } from './bench-configuration.ts'
 import { measureCommand, median, type Usage } from './measure.ts'
 import { startProcess } from './process.ts'
@@ -43,7 +44,7 @@ export async function benchRestore(bench: RestoreBench): Promise<Readonly<Record
     `${mongodump} --quiet --uri "$BENCH_URI" --archive | zstd -q -1 -T2 | ${rclone} rcat "${stock}"`,
     bench.env,
   )
-  const ours = `${process.execPath} --max-semi-space-size=1 ${app}`
+  const ours = `${NODE_AS_SHIPPED} ${app}`
   const restore = `restore latest --to-uri-env TARGET_URI --yes --no-safety-backup --json`
   const commands: Readonly<Record<Contest, string>> = {
     backup: `${ours} backup --config ${plain} --json`,

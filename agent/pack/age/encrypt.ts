@@ -23,7 +23,7 @@ export async function* encrypt(
       filled += bytes.length
       continue
     }
-    const sealed = Buffer.allocUnsafeSlow(Math.ceil((filled + bytes.length) / CHUNK_BYTES) * SEALED_BYTES)
+    const sealed = Buffer.allocUnsafeSlow(roomFor(filled + bytes.length))
     let start = 0
     let written = 0
     if (filled > 0) {
@@ -41,4 +41,9 @@ export async function* encrypt(
   const last = Buffer.allocUnsafeSlow(filled + TAG_BYTES)
   chunks.seal(waiting.subarray(0, filled), true, last)
   yield last
+}
+
+/** Rounded up, so that memory of few sizes is asked for: holes that thousands of sizes leave are filled by none. */
+function roomFor(plainBytes: number): number {
+  return Math.ceil(plainBytes / (8 * CHUNK_BYTES)) * 8 * SEALED_BYTES
 }
