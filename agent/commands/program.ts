@@ -20,7 +20,8 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     .configureOutput({ writeOut: context.stdout.write, writeErr: context.stderr.write })
     .hook('preAction', (_, action) => {
       if (action.opts()['json']) hooks.onJson()
-      if (action.name() !== 'agent') collectLessOften()
+      if (action.name() === 'agent') saveMemory()
+      else collectLessOften()
     })
 
   const add = (name: string, description: string): Command =>
@@ -45,7 +46,6 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     .option('--token-file <file>', 'bearer token for what changes something or reveals configuration')
     .option('--drain <time>', 'what backups that go on get to end by themselves at SIGTERM', parseTime, 20 * SECOND_MS)
     .action(async (options) => {
-      saveMemory()
       const { runAgent } = await import('./agent.ts')
       exitCode = await runAgent({ ...options, drainMs: options.drain, configFile: options.config, ...hooks }, context)
     })

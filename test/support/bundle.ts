@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
@@ -12,7 +12,6 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
  */
 export async function bundle(folder: string, input = 'agent/main.ts'): Promise<string> {
   const dir = join(folder, 'dist')
-  await mkdir(dir, { recursive: true })
   await build({ ...config, cwd: ROOT, input: { main: join(ROOT, input) }, output: { ...config.output, dir } })
   await copyFile(join(ROOT, 'package.json'), join(folder, 'package.json'))
   return join(dir, 'main.js')

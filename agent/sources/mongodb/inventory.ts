@@ -80,12 +80,11 @@ export async function takeInventory(
     const identity = uuid === undefined ? {} : { uuid }
     const rest = JSON.stringify({ ...identity, collectionName: name, type }).slice(1)
     const before = known.find(({ database, collection }) => database === db.databaseName && collection === name)
-    const size = type === 'view' ? { sizeBytes: 0 } : before ? sizeOf(before) : await estimateSize(db, name, reading)
     collections.push({
       ...{ database: db.databaseName, collection: name, type, capped: isCapped(options) },
       metadata: `{"options":${extendedJsonOf(options)},"indexes":[${indexes.join(',')}],${rest}`,
       ...identity,
-      ...size,
+      ...(before ? sizeOf(before) : await estimateSize(db, name, type, reading)),
       ...(type === 'timeseries' && !names.has(`system.buckets.${name}`) ? { rawData: true } : {}),
     })
   }
@@ -129,7 +128,8 @@ function sizeOf({ sizeBytes, documentBytes }: CollectionInfo): Size {
 }
 
 /** An estimate for the order of reading and for progress: the backup does without it where the server refuses. */
-async function estimateSize(db: Db, collection: string, reading: Reading): Promise<Size> {
+async function estimateSize(db: Db, collection: string, type: CollectionInfo['type'], reading: Reading): Promise<Size> {
+  if (type === 'view') return { sizeBytes: 0 }
   try {
     const { size, avgObjSize } = await ask(db, { collStats: collection }, reading)
     const documentBytes = Number(avgObjSize) || 0

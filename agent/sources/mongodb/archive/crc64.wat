@@ -56,30 +56,30 @@
       (local.set $left (i32.sub (local.get $left) (local.get $end)))
       (local.set $p (i32.const 0))
       (loop $step
-          (v128.store offset=17888 (local.get $p)
-            (v128.xor
-              (v128.xor (v128.xor (v128.load (local.get $at)) (v128.load offset=16390 (local.get $p)))
-                        (v128.xor (v128.load offset=16495 (local.get $p)) (v128.load offset=16522 (local.get $p))))
-              (v128.xor (v128.xor (v128.load offset=16706 (local.get $p)) (v128.load offset=17408 (local.get $p)))
-                        (v128.xor (v128.load offset=17553 (local.get $p)) (v128.load offset=17662 (local.get $p))))))
-          (v128.store offset=17904 (local.get $p)
-            (v128.xor
-              (v128.xor (v128.xor (v128.load offset=16 (local.get $at)) (v128.load offset=16406 (local.get $p)))
-                        (v128.xor (v128.load offset=16511 (local.get $p)) (v128.load offset=16538 (local.get $p))))
-              (v128.xor (v128.xor (v128.load offset=16722 (local.get $p)) (v128.load offset=17424 (local.get $p)))
-                        (v128.xor (v128.load offset=17569 (local.get $p)) (v128.load offset=17678 (local.get $p))))))
-          (v128.store offset=17920 (local.get $p)
-            (v128.xor
-              (v128.xor (v128.xor (v128.load offset=32 (local.get $at)) (v128.load offset=16422 (local.get $p)))
-                        (v128.xor (v128.load offset=16527 (local.get $p)) (v128.load offset=16554 (local.get $p))))
-              (v128.xor (v128.xor (v128.load offset=16738 (local.get $p)) (v128.load offset=17440 (local.get $p)))
-                        (v128.xor (v128.load offset=17585 (local.get $p)) (v128.load offset=17694 (local.get $p))))))
-          (v128.store offset=17936 (local.get $p)
-            (v128.xor
-              (v128.xor (v128.xor (v128.load offset=48 (local.get $at)) (v128.load offset=16438 (local.get $p)))
-                        (v128.xor (v128.load offset=16543 (local.get $p)) (v128.load offset=16570 (local.get $p))))
-              (v128.xor (v128.xor (v128.load offset=16754 (local.get $p)) (v128.load offset=17456 (local.get $p)))
-                        (v128.xor (v128.load offset=17601 (local.get $p)) (v128.load offset=17710 (local.get $p))))))
+        (v128.store offset=17888 (local.get $p)
+          (v128.xor
+            (v128.xor (v128.xor (v128.load (local.get $at)) (v128.load offset=16390 (local.get $p)))
+                      (v128.xor (v128.load offset=16495 (local.get $p)) (v128.load offset=16522 (local.get $p))))
+            (v128.xor (v128.xor (v128.load offset=16706 (local.get $p)) (v128.load offset=17408 (local.get $p)))
+                      (v128.xor (v128.load offset=17553 (local.get $p)) (v128.load offset=17662 (local.get $p))))))
+        (v128.store offset=17904 (local.get $p)
+          (v128.xor
+            (v128.xor (v128.xor (v128.load offset=16 (local.get $at)) (v128.load offset=16406 (local.get $p)))
+                      (v128.xor (v128.load offset=16511 (local.get $p)) (v128.load offset=16538 (local.get $p))))
+            (v128.xor (v128.xor (v128.load offset=16722 (local.get $p)) (v128.load offset=17424 (local.get $p)))
+                      (v128.xor (v128.load offset=17569 (local.get $p)) (v128.load offset=17678 (local.get $p))))))
+        (v128.store offset=17920 (local.get $p)
+          (v128.xor
+            (v128.xor (v128.xor (v128.load offset=32 (local.get $at)) (v128.load offset=16422 (local.get $p)))
+                      (v128.xor (v128.load offset=16527 (local.get $p)) (v128.load offset=16554 (local.get $p))))
+            (v128.xor (v128.xor (v128.load offset=16738 (local.get $p)) (v128.load offset=17440 (local.get $p)))
+                      (v128.xor (v128.load offset=17585 (local.get $p)) (v128.load offset=17694 (local.get $p))))))
+        (v128.store offset=17936 (local.get $p)
+          (v128.xor
+            (v128.xor (v128.xor (v128.load offset=48 (local.get $at)) (v128.load offset=16438 (local.get $p)))
+                      (v128.xor (v128.load offset=16543 (local.get $p)) (v128.load offset=16570 (local.get $p))))
+            (v128.xor (v128.xor (v128.load offset=16754 (local.get $p)) (v128.load offset=17456 (local.get $p)))
+                      (v128.xor (v128.load offset=17601 (local.get $p)) (v128.load offset=17710 (local.get $p))))))
         (local.set $at (i32.add (local.get $at) (i32.const 64)))
         (local.set $p (i32.add (local.get $p) (i32.const 64)))
         (br_if $step (i32.lt_u (local.get $p) (local.get $end))))
@@ -89,12 +89,12 @@
     (memory.fill (i32.const 17888) (i32.const 0) (i32.const 1504))
     (local.set $p (i32.const 0))
     (loop $rest
-        (v128.store offset=26080 (local.get $p)
-          (v128.xor
-            (v128.xor (v128.xor (v128.load (local.get $at)) (v128.load offset=16390 (local.get $p)))
-                      (v128.xor (v128.load offset=16495 (local.get $p)) (v128.load offset=16522 (local.get $p))))
-            (v128.xor (v128.xor (v128.load offset=16706 (local.get $p)) (v128.load offset=17408 (local.get $p)))
-                      (v128.xor (v128.load offset=17553 (local.get $p)) (v128.load offset=17662 (local.get $p))))))
+      (v128.store offset=26080 (local.get $p)
+        (v128.xor
+          (v128.xor (v128.xor (v128.load (local.get $at)) (v128.load offset=16390 (local.get $p)))
+                    (v128.xor (v128.load offset=16495 (local.get $p)) (v128.load offset=16522 (local.get $p))))
+          (v128.xor (v128.xor (v128.load offset=16706 (local.get $p)) (v128.load offset=17408 (local.get $p)))
+                    (v128.xor (v128.load offset=17553 (local.get $p)) (v128.load offset=17662 (local.get $p))))))
       (local.set $at (i32.add (local.get $at) (i32.const 16)))
       (local.set $p (i32.add (local.get $p) (i32.const 16)))
       (br_if $rest (i32.lt_u (local.get $p) (i32.const 1504))))
