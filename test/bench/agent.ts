@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { IMAGE_ENV } from './as-shipped.ts'
+import { IMAGE_ENV } from '../support/image-env.ts'
 
 export interface BenchAgent extends AsyncDisposable {
   readonly url: string

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { S3LocationConfig } from '../../agent/config/config.ts'
 import { runEnvironment } from '../../agent/runs/run-environment.ts'
+import { IMAGE_ENV } from '../support/image-env.ts'
 import { testConfig } from './test-config.ts'
 
 const ENV = {
@@ -33,6 +34,11 @@ it('a run gets what it needs to run and to reach a network, and no secret of the
   const needed = ['PATH', 'https_proxy', 'NODE_EXTRA_CA_CERTS', 'LD_PRELOAD', 'KUBERNETES_SERVICE_HOST']
   expect(namesFor(s3('secret'))).toEqual(needed)
   expect(namesFor()).toEqual(needed)
+})
+
+it('what the image sets for every process reaches the runs, which need it most', () => {
+  expect(Object.keys(IMAGE_ENV)).not.toHaveLength(0)
+  expect(runEnvironment(IMAGE_ENV, testConfig())).toEqual(IMAGE_ENV)
 })
 
 it('what the AWS SDK looks for by itself is there when a location leaves it to the SDK', () => {

@@ -73,18 +73,22 @@ export async function takeInventory(
 ): Promise<CollectionInfo[]> {
   const found = (await rawList(db, { listCollections: 1 }, reading)).map(readListed)
   const names = new Set(found.map(({ name }) => name))
+  const before = new Map(
+    known.filter(({ database }) => database === db.databaseName).map((one) => [one.collection, one]),
+  )
   const collections: CollectionInfo[] = []
   for (const { name, type, options, uuid } of found) {
     if (name.startsWith('system.') && name !== 'system.js') continue
     const indexes = type === 'view' ? [] : await listIndexes(db, name, reading)
     const identity = uuid === undefined ? {} : { uuid }
     const rest = JSON.stringify({ ...identity, collectionName: name, type }).slice(1)
-    const before = known.find(({ database, collection }) => database === db.databaseName && collection === name)
+    const same = before.get(name)
+    const size = same?.type === type && same.uuid === uuid ? sizeOf(same) : await estimateSize(db, name, type, reading)
     collections.push({
       ...{ database: db.databaseName, collection: name, type, capped: isCapped(options) },
       metadata: `{"options":${extendedJsonOf(options)},"indexes":[${indexes.join(',')}],${rest}`,
       ...identity,
-      ...(before ? sizeOf(before) : await estimateSize(db, name, type, reading)),
+      ...size,
       ...(type === 'timeseries' && !names.has(`system.buckets.${name}`) ? { rawData: true } : {}),
     })
   }
