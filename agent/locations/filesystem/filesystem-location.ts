@@ -8,10 +8,12 @@ import { checkKey, checkPrefix } from '../key.ts'
 import type { CallOptions, Entry, GetOptions, Leftover, ListOptions, Location, PutOptions } from '../location.ts'
 import { isTemporary, temporaryKey } from '../location.ts'
 import { filesystemFailure } from './classify.ts'
-import { isMissing, Root } from './root.ts'
+import { isMissing } from './folders.ts'
+import { Root } from './root.ts'
 import { syncFolder } from './sync.ts'
 
 const READ_BYTES = 256 * 1024
+const NO_MORE_BYTES = { code: 'no_space', hint: 'Make room, or shorten retention_period.' } as const
 
 /** Objects as files below a folder of this machine: a mounted volume, NFS, a disk. */
 export async function openFilesystem(config: FilesystemLocationConfig): Promise<Location> {
@@ -36,11 +38,12 @@ class FilesystemLocation implements Location {
       checkKey(key)
       const path = this.#path(key)
       const temporary = temporaryKey(path)
-      await this.#root.makeParent(path)
+      await this.#root.makeParent(path, options.signal)
       await options.onLeftover?.({ key, handle: relative(this.#root.path, temporary) })
       throwIfAborted(options.signal, `storing ${key}`)
+      const file = await this.#root.create(temporary, options.signal)
       try {
-        const sizeBytes = await writeWhole(temporary, body, options.signal)
+        const sizeBytes = await writeWhole(file, body, options.signal)
         await this.#root.check()
         await rename(temporary, path)
         await syncFolder(dirname(path))
@@ -184,12 +187,15 @@ class FilesystemLocation implements Location {
 }
 
 /** Writes and flushes; what `rename` makes visible must be on the disk by then. */
-async function writeWhole(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  await using file = await open(path, 'wx', 0o640)
+async function writeWhole(opened: FileHandle, body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
+  await using file = opened
   let written = 0
   for await (const chunk of abortable(body, signal)) {
     for (let start = 0; start < chunk.length; ) {
+      throwIfAborted(signal, 'writing')
       const { bytesWritten } = await file.write(chunk, start)
+      // It may take a part; one that takes nothing and names no error would be asked for ever.
+      if (bytesWritten === 0) throw new Failure('the filesystem takes no more bytes', NO_MORE_BYTES)
       start += bytesWritten
     }
     written += chunk.length

@@ -1,8 +1,8 @@
 import type { BigIntStats } from 'node:fs'
-import { access, mkdir, realpath, stat } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
-import { errnoOf, Failure } from '../../core/errors.ts'
-import { syncFolder } from './sync.ts'
+import { access, type FileHandle, open, realpath, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { Failure } from '../../core/errors.ts'
+import { checkDirectory, deepestExisting, isMissing, makeFolders, whileMissing } from './folders.ts'
 
 export interface RootOptions {
   /** Absolute; must exist. */
@@ -30,10 +30,10 @@ export class Root {
   }
 
   static async open(options: RootOptions): Promise<Root> {
-    await stat(options.path)
+    await checkDirectory(options.path)
     if (options.marker !== undefined) await checkMarker(options.path, options.marker)
     const folder = join(options.path, options.folder)
-    await makeFolder(folder)
+    await whileMissing(folder, undefined, () => makeFolders(options.path, options.folder))
     const path = await realpath(folder)
     return new Root(path, options, await stat(path, { bigint: true }))
   }
@@ -50,12 +50,24 @@ export class Root {
   }
 
   /** The folder that holds `path`, made where it is absent, flushed, and inside the root. */
-  async makeParent(path: string): Promise<void> {
+  async makeParent(path: string, signal: AbortSignal): Promise<void> {
+    await whileMissing(path, signal, () => this.#makeParent(path))
+  }
+
+  /** A new file in a folder that `makeParent` made, and that is made again where it was removed meanwhile. */
+  async create(path: string, signal: AbortSignal): Promise<FileHandle> {
+    return await whileMissing(path, signal, async (attempt) => {
+      if (attempt > 1) await this.#makeParent(path)
+      return await open(path, 'wx', 0o640)
+    })
+  }
+
+  async #makeParent(path: string): Promise<void> {
     await this.check()
     const parent = dirname(path)
     // Looked at first: a link on the way must not have folders made behind it.
     await this.stayInside(await deepestExisting(parent))
-    await makeFolder(parent)
+    await makeFolders(this.path, relative(this.path, parent))
     await this.stayInside(parent)
   }
 
@@ -77,10 +89,6 @@ export class Root {
   }
 }
 
-export function isMissing(cause: unknown): boolean {
-  return errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'ENOTDIR'
-}
-
 async function checkMarker(mountPoint: string, marker: string): Promise<void> {
   try {
     await access(join(mountPoint, marker))
@@ -93,24 +101,4 @@ async function checkMarker(mountPoint: string, marker: string): Promise<void> {
 function gone(reason: string, marker?: string): Failure {
   const first = marker === undefined ? '' : ` If this is its first use, make the file: touch ${marker}`
   return new Failure(reason, { code: 'unavailable', hint: `Mount the volume again.${first}` })
-}
-
-async function deepestExisting(path: string): Promise<string> {
-  for (let current = path; ; current = dirname(current)) {
-    try {
-      return await realpath(current)
-    } catch (cause) {
-      if (!isMissing(cause)) throw cause
-    }
-  }
-}
-
-/** A folder that was just made is an entry of its parent, which a power cut may take back until it is flushed. */
-async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
-  for (let made = path; ; made = dirname(made)) {
-    await syncFolder(dirname(made))
-    if (made === first) return
-  }
 }
