@@ -4,13 +4,14 @@ import { DAY_MS, formatDuration } from '../core/units.ts'
 import type { Entry, Location } from '../locations/location.ts'
 import type { PolicyRef } from './catalog.ts'
 import { catalogOf, readManifest } from './catalog.ts'
+import { decideDeletions } from './decide-deletions.ts'
 import { deleteManifest, deleteRemains } from './delete-backup.ts'
 import type { InFlightRecord } from './in-flight.ts'
 import { backupsInUse } from './in-use.ts'
 import { parseKey, policyPrefix } from './keys.ts'
 import { sentencesOf } from './one-sentence.ts'
 import type { RetentionDecision, RetentionRule } from './retention.ts'
-import { decideRetention, tooManyDeletions } from './retention.ts'
+import { tooManyDeletions } from './retention.ts'
 import { neededByRestores } from './unfinished-restore.ts'
 
 export interface PruneOptions extends PolicyRef {
@@ -36,7 +37,7 @@ export interface PruneOutcome {
   readonly deleted: readonly string[]
   /** Why nothing was deleted although something should go; it takes `force`. */
   readonly refused?: string
-  /** Backups that should be gone and are not, as sentences. */
+  /** Backups that should be gone and are not, and such as were taken for good ones and are not, as sentences. */
   readonly problems: readonly string[]
   /** Something of a deleted backup is still there. */
   readonly unfinished: boolean
@@ -48,14 +49,13 @@ export interface PruneOutcome {
  * still need.
  */
 export async function prune(location: Location, options: PruneOptions): Promise<PruneOutcome> {
-  const { rule, now, emit, runId, policy } = options
+  const { now, emit, runId, policy } = options
   const entries = await location.list(policyPrefix(options.clusterName, policy), { ...options, shallow: true })
-  const catalog = catalogOf(location, options, entries)
-  const stored = catalog.map((backup) => ({ ...backup, startedAt: new Date(backup.startedAt) }))
   const inUse = await backupsInUse(location, options)
   const needed = await neededByRestores(location, options.clusterName, options)
-  const decisions = decideRetention(stored, rule, { now, inUse, needed })
-  const outcome = { location: location.name, decisions, deleted: [], problems: [], unfinished: false }
+  const listed = catalogOf(location, options, entries)
+  const { catalog, decisions, problems } = await decideDeletions(location, listed, { now, inUse, needed }, options)
+  const outcome = { location: location.name, decisions, deleted: [], problems, unfinished: false }
   const refused = options.force ? undefined : whyRefused(decisions, entries, options)
   if (options.dryRun) return { ...outcome, ...(refused ? { refused } : {}) }
   const applied = { type: 'retention.applied', runId, policy, location: location.name } as const
@@ -66,9 +66,9 @@ export async function prune(location: Location, options: PruneOptions): Promise<
   const doomed = new Set(decisions.filter(({ keep }) => !keep).map(({ backupId }) => backupId))
   // The oldest first: stopped half-way, the best are still there.
   const going = catalog.filter(({ backupId }) => doomed.has(backupId)).reverse()
-  const { deleted, failures, problems, unfinished } = await deleteAll(location, going, options)
+  const { failures, ...done } = await deleteAll(location, going, options)
   emit({ ...applied, failures, refused: false })
-  return { ...outcome, deleted, problems, unfinished }
+  return { ...outcome, ...done, problems: [...problems, ...done.problems] }
 }
 
 interface Deletions {

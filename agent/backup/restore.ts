@@ -5,6 +5,7 @@ import type { ReadOptions, RestorableSource, RestoreOutcome, Source } from '../s
 import { compareTarget } from './compare-target.ts'
 import { artifactKey } from './keys.ts'
 import { mongodbArtifacts } from './manifest-artifact.ts'
+import { isDamaged } from './proof.ts'
 import type { RestorePlan } from './restore-plan.ts'
 import { intoOf } from './restore-selection.ts'
 import type { UnpackOptions } from './unpack.ts'
@@ -25,13 +26,11 @@ export async function proveBeforeRestore(
   const outcome = await verifyBackup(location, backup, { ...options, clusterName, level: 'decode', sources })
   const failed = outcome.checks.find((check) => !check.ok)
   if (!failed) return
-  throw new Failure(
-    `restoring ${backup.backupId}: it is not restorable, nothing was changed: ${whatIsWrong(outcome)}`,
-    {
-      code: failed.failure?.code ?? 'damaged',
-      hint: failed.failure?.hint ?? 'Choose another location or an older backup.',
-    },
-  )
+  const verdict = isDamaged(outcome) ? 'is not restorable' : 'could not be proven'
+  throw new Failure(`restoring ${backup.backupId}: it ${verdict}, nothing was changed: ${whatIsWrong(outcome)}`, {
+    code: failed.failure?.code ?? 'damaged',
+    hint: failed.failure?.hint ?? 'Choose another location or an older backup.',
+  })
 }
 
 /** Puts back what the plan selects. The target is complete only when `proveTarget` has compared it. */

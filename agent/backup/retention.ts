@@ -1,3 +1,4 @@
+import { isGood } from '../core/events.ts'
 import { DAY_MS, formatDuration } from '../core/units.ts'
 import type { CalendarUnit } from './calendar.ts'
 import { CALENDAR_UNITS, periodOf } from './calendar.ts'
@@ -11,6 +12,8 @@ export interface StoredBackup {
   readonly verified?: boolean
   /** Found not restorable: it never counts as a good one either. */
   readonly damaged?: boolean
+  /** Of a newer version of this program, or of another installation: it stands for nothing, and is not ours to delete. */
+  readonly unreadable?: boolean
 }
 
 export interface RetentionRule {
@@ -47,21 +50,17 @@ export function decideRetention(
   rule: RetentionRule,
   { now, inUse = new Set(), needed = new Set() }: RetentionFacts,
 ): RetentionDecision[] {
-  const newestFirst = backups.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || compareIds(a, b))
-  const good = newestFirst.filter(({ complete, damaged, startedAt }) => complete && !damaged && startedAt <= now)
+  const { newestFirst, good, newestVerified } = standing(backups, now)
   const reasons = [
     (backup: StoredBackup) => (backup.pinned ? 'pinned' : undefined),
+    ({ unreadable }: StoredBackup) => (unreadable ? 'not readable by this program' : undefined),
     ({ backupId }: StoredBackup) => (inUse.has(backupId) ? 'being read by a restore or a verification' : undefined),
     ({ backupId }: StoredBackup) => (needed.has(backupId) ? 'needed by a restore that is not finished' : undefined),
     ({ startedAt }: StoredBackup) => (startedAt > now ? 'from the future: a clock was or is wrong' : undefined),
     only(good[0], 'the newest complete one'),
-    only(
-      newestFirst.find(({ verified, damaged, startedAt }) => verified && !damaged && startedAt <= now),
-      'the newest verified one',
-    ),
+    only(newestVerified, 'the newest verified one'),
     youngerThan(rule.retentionDays, now),
-    amongNewest(good, rule.keepMinimum, `the newest ${rule.keepMinimum} complete ones`),
-    ...keepReasons(good, rule.keep ?? {}),
+    ...keepReasons(good, rule),
     nothingBetter(good),
   ]
   return newestFirst.map((backup) => {
@@ -72,6 +71,26 @@ export function decideRetention(
     const partial = backup.damaged ? 'damaged, ' : backup.complete ? '' : 'partial, '
     return { backupId: backup.backupId, keep: false, reason: `${partial}older than ${days(rule.retentionDays)}` }
   })
+}
+
+/**
+ * The good ones because of which others may go: that they are whole is to be known before anything is deleted. A
+ * rule counts them, and so each that turns out not to be whole brings up another.
+ */
+export function reliedOn(backups: readonly StoredBackup[], rule: RetentionRule, now: Date): readonly string[] {
+  const { good, newestVerified } = standing(backups, now)
+  const reasons = [only(good[0], 'newest'), only(newestVerified, 'verified'), ...keepReasons(good, rule)]
+  const counted = backups.filter((backup) => reasons.some((reasonOf) => reasonOf(backup) !== undefined))
+  return counted.map(({ backupId }) => backupId)
+}
+
+function standing(backups: readonly StoredBackup[], now: Date) {
+  const newestFirst = backups.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || compareIds(a, b))
+  const good = newestFirst.filter((backup) => isGood(backup) && backup.startedAt <= now)
+  const newestVerified = newestFirst.find(
+    ({ verified, damaged, unreadable, startedAt }) => verified && !damaged && !unreadable && startedAt <= now,
+  )
+  return { newestFirst, good, newestVerified }
 }
 
 /** Few may always go at once; of many backups a third. */
@@ -117,8 +136,9 @@ function amongNewest(good: readonly StoredBackup[], count: number, what: string)
   }
 }
 
-function keepReasons(good: readonly StoredBackup[], keep: NonNullable<RetentionRule['keep']>): ReasonOf[] {
-  const reasons: ReasonOf[] = keep.last ? [amongNewest(good, keep.last, `the last ${keep.last}`)] : []
+function keepReasons(good: readonly StoredBackup[], { keepMinimum, keep = {} }: RetentionRule): ReasonOf[] {
+  const reasons = [amongNewest(good, keepMinimum, `the newest ${keepMinimum} complete ones`)]
+  if (keep.last) reasons.push(amongNewest(good, keep.last, `the last ${keep.last}`))
   for (const unit of CALENDAR_UNITS) {
     const count = keep[unit]
     if (count) reasons.push(newestOfPeriods(good, unit, count))

@@ -1,9 +1,11 @@
 import { readCatalog } from '../backup/catalog.ts'
+import { lookAtNewest } from '../backup/look.ts'
 import type { Config } from '../config/config.ts'
 import { isAhead } from '../core/clock.ts'
 import type { FailureData } from '../core/errors.ts'
 import { Failure, failureData } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
+import { isGood } from '../core/events.ts'
 import type { Location } from '../locations/location.ts'
 import type { OpenedLocations } from './compose.ts'
 import { requireLocationName, requirePolicy } from './configuration.ts'
@@ -23,6 +25,8 @@ export interface Found {
   readonly backups: readonly FoundBackup[]
   /** Locations that could not be read. */
   readonly unread: readonly { readonly location: string; readonly failure: FailureData }[]
+  /** What is wrong with backups that are newer than the newest good one, as sentences. */
+  readonly problems: readonly string[]
   /** When this was found. */
   readonly at: Date
 }
@@ -34,7 +38,10 @@ export function locationNames(config: Config, { policy, location }: BackupFilter
   return ofPolicy ?? config.locations.map(({ name }) => name)
 }
 
-/** All backups that the filter leaves, newest first; each location is asked for each policy that writes to it. */
+/**
+ * All backups that the filter leaves, newest first; each location is asked for each policy that writes to it, and the
+ * newest good one is looked at.
+ */
 export async function findBackups(
   config: Config,
   opened: OpenedLocations,
@@ -43,6 +50,8 @@ export async function findBackups(
 ): Promise<Found> {
   const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
   const backups: FoundBackup[] = []
+  const problems: string[] = []
+  const now = clock.now()
   const policies = config.policies.filter(({ name }) => filter.policy === undefined || name === filter.policy)
   for (const location of opened.usable) {
     try {
@@ -50,14 +59,16 @@ export async function findBackups(
         if (!backupLocations.includes(location.name)) continue
         const ref = { clusterName: config.palette.clusterName, policy }
         const catalog = await readCatalog(location, ref, { signal })
-        backups.push(...catalog.map((backup) => ({ backup, location })))
+        const looked = await lookAtNewest(location, ref, catalog, { signal, now })
+        problems.push(...looked.problems)
+        backups.push(...looked.backups.map((backup) => ({ backup, location })))
       }
     } catch (thrown) {
       unread.push({ location: location.name, failure: failureData(thrown) })
     }
   }
   backups.sort((a, b) => (a.backup.backupId < b.backup.backupId ? 1 : -1))
-  return { backups, unread, at: clock.now() }
+  return { backups, unread, problems, at: now }
 }
 
 /** A clock was wrong when it was made, or is wrong now: nobody knows whether it is newer than others. */
@@ -66,11 +77,11 @@ export function isFromFuture(backup: BackupSummary, { at }: Found): boolean {
 }
 
 /**
- * The named backup, or with `latest` the newest complete one that is not known to be damaged and not from the future;
+ * The named backup, or with `latest` the newest good one that is not from the future;
  * from the first location that has it.
  */
 export function pickBackup(found: Found, id: string): FoundBackup {
-  const good = found.backups.filter(({ backup }) => backup.complete && !backup.damaged)
+  const good = found.backups.filter(({ backup }) => isGood(backup))
   const match =
     id === 'latest'
       ? good.find(({ backup }) => !isFromFuture(backup, found))
@@ -82,7 +93,8 @@ export function pickBackup(found: Found, id: string): FoundBackup {
       hint: 'The clock was wrong when they were made, or is wrong now. See palette-backup list, and name the one you mean.',
     })
   }
-  const reasons = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
+  const unread = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
+  const reasons = id === 'latest' ? [...unread, ...found.problems] : unread
   throw new Failure(id === 'latest' ? 'there is no complete backup' : `there is no backup ${id}`, {
     code: 'not_found',
     hint: reasons.length > 0 ? reasons.join('\n  ') : 'See what there is with: palette-backup list',

@@ -15,9 +15,9 @@ export async function listCommand(options: ListCommand, context: CommandContext)
   const config = await requireConfig(options, context)
   await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
   const found = await findBackups(config, opened, options, context)
-  const { backups, unread } = found
+  const { backups, unread, problems } = found
   if (options.json) {
-    printJson({ backups: backups.map(({ backup }) => backup), unread }, context)
+    printJson({ backups: backups.map(({ backup }) => backup), unread, problems }, context)
   } else {
     const now = context.clock.now().getTime()
     const rows = backups.map(({ backup }) => [
@@ -31,14 +31,15 @@ export async function listCommand(options: ListCommand, context: CommandContext)
         : `${formatDuration(Math.max(0, now - new Date(backup.startedAt).getTime()))} ago`,
     ])
     context.stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'RESULT', 'NOTES', 'AGE'], rows))
+    for (const problem of problems) context.stderr.write(`Warning: ${problem}\n`)
     for (const { failure } of unread) context.stderr.write(formatFailure(failure))
   }
   if (unread.length === 0) return 0
   return backups.length > 0 ? 3 : 1
 }
 
-function notesOf({ pinned, verified, damaged }: BackupSummary): string {
-  const notes = { DAMAGED: damaged, pinned, verified }
+function notesOf({ pinned, verified, damaged, unreadable }: BackupSummary): string {
+  const notes = { DAMAGED: damaged, UNREADABLE: unreadable, pinned, verified }
   return (
     Object.entries(notes)
       .flatMap(([note, is]) => (is ? [note] : []))

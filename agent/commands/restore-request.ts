@@ -68,7 +68,11 @@ export async function chooseBackup(
   { host, unfinished }: { readonly host: string; readonly unfinished: UnfinishedRestore | undefined },
   context: CommandContext,
 ): Promise<FoundBackup> {
-  if (!options.rollback) return pickBackup(await findBackups(config, opened, options, context), options.backup)
+  if (!options.rollback) {
+    const found = await findBackups(config, opened, options, context)
+    if (options.backup === 'latest') for (const problem of found.problems) context.stderr.write(`Warning: ${problem}\n`)
+    return pickBackup(found, options.backup)
+  }
   if (unfinished && !unfinished.safety) {
     throw new Failure(`rolling back ${unfinished.target}: there is no safety backup of it`, {
       code: 'not_found',

@@ -1,11 +1,9 @@
-import type { PolicyRef } from '../backup/catalog.ts'
-import { readCatalog, readManifest } from '../backup/catalog.ts'
-import { factsOf } from '../backup/manifest.ts'
+import { readCatalog } from '../backup/catalog.ts'
+import { lookAtNewest } from '../backup/look.ts'
 import { summaryOf, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
-import { isAhead } from '../core/clock.ts'
 import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'
-import type { BackupFacts, BackupSummary, Emit, RunKind, RunResult, ValidateStep } from '../core/events.ts'
+import type { Emit, RunKind, RunResult, ValidateStep } from '../core/events.ts'
 import { SECOND_MS } from '../core/units.ts'
 import type { Location } from '../locations/location.ts'
 import { Traffic } from '../locations/traffic.ts'
@@ -92,7 +90,7 @@ async function readCatalogs(
   emit: Emit,
   context: CommandContext,
 ): Promise<RunResult> {
-  const { signal } = context
+  const { signal, clock } = context
   await tellInstallation(runId, config, emit, context)
   const used = config.locations.map(({ name }) => name)
   await using opened = await openLocations(config, used, { ...context, ...reportUsage(runId, emit) })
@@ -106,9 +104,17 @@ async function readCatalogs(
       for (const { name: policy, backupLocations } of config.policies) {
         if (!backupLocations.includes(location.name)) continue
         const ref = { clusterName: config.palette.clusterName, policy }
-        const backups = await readCatalog(location, ref, { signal })
-        const newest = await newestFacts(location, ref, backups, context)
-        emit({ type: 'catalog.read', runId, policy, location: location.name, backups, ...(newest ? { newest } : {}) })
+        const listed = await readCatalog(location, ref, { signal })
+        const { backups, facts, problems } = await lookAtNewest(location, ref, listed, { signal, now: clock.now() })
+        for (const message of problems) emit({ type: 'run.warning', runId, message })
+        emit({
+          type: 'catalog.read',
+          runId,
+          policy,
+          location: location.name,
+          backups,
+          ...(facts ? { newest: facts } : {}),
+        })
       }
     } catch (thrown) {
       failures += 1
@@ -148,24 +154,6 @@ async function tellInstallation(runId: string, config: Config, emit: Emit, conte
     const failure = toFailure(thrown, 'looking at the installation')
     if (failure.code === 'cancelled') throw failure
     emit({ type: 'installation.found', runId, facts: [], problems: [sentenceOf(failure)] })
-  }
-}
-
-/** A manifest that cannot be read hides nothing of the listing: `verify` says what is wrong with it. */
-async function newestFacts(
-  location: Location,
-  ref: PolicyRef,
-  backups: readonly BackupSummary[],
-  { signal, clock }: CommandContext,
-): Promise<BackupFacts | undefined> {
-  const newest = backups.find((one) => one.complete && !one.damaged && !isAhead(new Date(one.startedAt), clock.now()))
-  if (!newest) return undefined
-  try {
-    return factsOf(await readManifest(location, ref, newest, { signal }))
-  } catch (thrown) {
-    const failure = toFailure(thrown)
-    if (signal.aborted || failure.retryable) throw failure
-    return undefined
   }
 }
 

@@ -19,8 +19,15 @@ export interface BackupSummary {
   readonly pinned?: boolean
   /** A verification has proven it. */
   readonly verified?: boolean
-  /** A verification has found that it is not restorable. */
+  /** It was found not restorable, by a verification or a look at its manifest and artifacts. */
   readonly damaged?: boolean
+  /** Its manifest is not for this program: of a newer format, or of another installation. Nothing relies on it. */
+  readonly unreadable?: boolean
+}
+
+/** Every source gave everything, and nothing is known against it. */
+export function isGood(backup: Pick<BackupSummary, 'complete' | 'damaged' | 'unreadable'>): boolean {
+  return backup.complete && !backup.damaged && !backup.unreadable
 }
 
 /** A restore that has begun to change its target. */

@@ -77,7 +77,7 @@ function declarePairs(registry: Registry, { runs, catalogs, now }: BackupSources
   gauge('verified_backups', 'Of these, how many a verification has proven restorable.', ({ verified }) => verified)
   gauge(
     'damaged_backups',
-    'Of these, how many a verification has found not restorable. They count as good ones nowhere.',
+    'Of these, how many were found not restorable, by a verification or, of the newest ones, by a look at the manifest and the sizes of the artifacts. They count as good ones nowhere.',
     ({ damaged }) => damaged,
   )
   gauge(

@@ -1,12 +1,13 @@
 import { isAhead } from '../core/clock.ts'
 import type { BackupFacts, BackupSummary, RunEvent } from '../core/events.ts'
+import { isGood } from '../core/events.ts'
 
 /** What is known of the backups of one policy in one location. */
 export interface CatalogSummary {
   readonly backups: number
   /** How many bear a time that has not come: a clock was or is wrong. They are the newest nowhere. */
   readonly ahead: number
-  /** Starts of backups. A complete one is one in which every source gave everything, and not known to be damaged. */
+  /** Starts of backups. A complete one is one in which every source gave everything, and nothing is known against it. */
   readonly newest: Date | undefined
   readonly newestComplete: Date | undefined
   readonly oldest: Date | undefined
@@ -26,6 +27,7 @@ interface Stored {
   readonly pinned: boolean
   readonly verified: boolean
   readonly damaged: boolean
+  readonly unreadable: boolean
 }
 
 interface Catalog {
@@ -138,9 +140,9 @@ function keyOf({ policy, location }: Pair): string {
   return `${policy}\n${location}`
 }
 
-function entryOf(backup: Pick<BackupSummary, 'startedAt' | 'complete' | 'pinned' | 'verified' | 'damaged'>): Stored {
-  const { startedAt, complete, pinned = false, verified = false, damaged = false } = backup
-  return { startedAt: new Date(startedAt), complete, pinned, verified, damaged }
+function entryOf(backup: Omit<BackupSummary, 'backupId' | 'policy' | 'location'>): Stored {
+  const { startedAt, complete, pinned = false, verified = false, damaged = false, unreadable = false } = backup
+  return { startedAt: new Date(startedAt), complete, pinned, verified, damaged, unreadable }
 }
 
 function factsOf(stored: Event<'location.stored'>): BackupFacts | undefined {
@@ -172,9 +174,9 @@ function summarize(
       continue
     }
     if (!newest || startedAt > newest) newest = startedAt
-    const good = backup.complete && !backup.damaged
-    if (good && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
-    if (backup.verified && (!newestVerified || startedAt > newestVerified)) newestVerified = startedAt
+    if (isGood(backup) && (!newestComplete || startedAt > newestComplete)) newestComplete = startedAt
+    if (backup.verified && !backup.unreadable && (!newestVerified || startedAt > newestVerified))
+      newestVerified = startedAt
     if (!oldest || startedAt < oldest) oldest = startedAt
   }
   const known = newestComplete ? facts : undefined

@@ -30,6 +30,7 @@ const backup = z.object({
   pinned: z.boolean().exactOptional(),
   verified: z.boolean().exactOptional(),
   damaged: z.boolean().exactOptional(),
+  unreadable: z.boolean().exactOptional(),
 })
 
 const facts = z.object({ sourceBytes: count, storedBytes: count, consistent: z.boolean() })

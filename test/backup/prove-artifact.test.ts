@@ -1,13 +1,16 @@
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
 import { isDamaged } from '../../agent/backup/proof.ts'
 import { type VerifyOptions, type VerifyOutcome, verifyBackup, whatIsWrong } from '../../agent/backup/verify.ts'
 import type { VerifyLevel } from '../../agent/backup/verify-level.ts'
+import type { PolicyConfig } from '../../agent/config/config.ts'
 import type { BackupSummary } from '../../agent/core/events.ts'
+import { Secret } from '../../agent/core/secret.ts'
 import type { CollectionFacts, MongodbFacts, RestorableSource, Source } from '../../agent/sources/source.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
 import { collect, errorOf } from '../support/streams.ts'
 import { fakeSource } from './fake-source.ts'
-import { never, run } from './nightly-run.ts'
+import { never, policy, run } from './nightly-run.ts'
 
 const USERS: CollectionFacts = {
   database: 'hubbledb',
@@ -68,6 +71,28 @@ describe('a verification', () => {
     expect(await errorOf(verify(nas, backup))).toMatchObject({ code: 'not_found' })
   })
 
+  it('of encrypted bytes that cannot be opened tells whether they are those that were stored', async () => {
+    const [identity, other] = [await generateX25519Identity(), await generateX25519Identity()]
+    const encryption = { ageRecipients: [await identityToRecipient(identity)] }
+    const { nas, backup } = await stored({ encryption })
+    const open = (text?: string) => verify(nas, backup, 'decode', { identity: text })
+    expect(await open(identity)).toMatchObject({ ok: true })
+    for (const wrong of [other, undefined]) {
+      const whole = await open(wrong)
+      expect(whole.checks).toMatchObject([{ level: 'stored', ok: true }, { level: 'content', ok: true }, { ok: false }])
+      expect([isDamaged(whole), whatIsWrong(whole)]).toEqual([false, expect.stringContaining('identit')])
+    }
+    const [key = ''] = nas.keys.filter((one) => one.endsWith('.age'))
+    const bytes = nas.objects.get(key) ?? Buffer.alloc(0)
+    // Within the recipient's stanza: no identity opens it any more.
+    bytes.writeUInt8(bytes.readUInt8(60) ^ 1, 60)
+    for (const any of [identity, other, undefined]) {
+      const outcome = await open(any)
+      expect(isDamaged(outcome)).toBe(true)
+      expect(whatIsWrong(outcome)).toContain('its SHA-256 is not the one in its manifest')
+    }
+  })
+
   it('that a server did not take all of says nothing against the backup', async () => {
     const { nas, backup } = await stored()
     const dropped: string[] = []
@@ -82,7 +107,7 @@ describe('a verification', () => {
         return { databases: [], collections: 0, documents: 0, bytes: 0, indexes: 0, problems, expiring: [] }
       },
     }
-    const outcome = await verify(nas, backup, 'restore', { source, prefix: 'scratch' })
+    const outcome = await verify(nas, backup, 'restore', { scratch: { source, prefix: 'scratch' } })
     expect(outcome.checks.at(-1)).toMatchObject({ level: 'restore', ok: false, failure: { code: 'unsupported' } })
     expect([isDamaged(outcome), dropped]).toEqual([false, ['scratch_0']])
     expect(whatIsWrong(outcome)).toContain('building index ttl')
@@ -92,12 +117,12 @@ describe('a verification', () => {
 /** The check of a backup whose manifest names `USERS`, and whose archive is said to hold `found`. */
 async function decode(found: readonly CollectionFacts[]) {
   const { nas, backup } = await stored()
-  return (await verify(nas, backup, 'decode', undefined, found)).checks.at(-1)
+  return (await verify(nas, backup, 'decode', { found })).checks.at(-1)
 }
 
-async function stored(): Promise<{ nas: MemoryLocation; backup: BackupSummary }> {
+async function stored(packing: Partial<PolicyConfig> = {}): Promise<{ nas: MemoryLocation; backup: BackupSummary }> {
   const nas = new MemoryLocation('nas')
-  const { outcome } = await run([nas], { sources: [sourceOf(USERS)] })
+  const { outcome } = await run([nas], { sources: [sourceOf(USERS)], policy: { ...policy, ...packing } })
   expect(outcome.result).toBe('success')
   const { backupId } = outcome
   const startedAt = '2026-11-24T02:00:00Z'
@@ -108,8 +133,7 @@ function verify(
   nas: MemoryLocation,
   backup: BackupSummary,
   level: VerifyLevel = 'decode',
-  scratch?: VerifyOptions['scratch'],
-  found: readonly CollectionFacts[] = [USERS],
+  { scratch, identity, found = [USERS] }: Verifying = {},
 ): Promise<VerifyOutcome> {
   const inspect: Source['inspect'] = async (body) => {
     await collect(body)
@@ -119,7 +143,14 @@ function verify(
   return verifyBackup(nas, backup, {
     ...{ clusterName: 'prod', level, sources, signal: never() },
     ...(scratch ? { scratch } : {}),
+    ...(identity === undefined ? {} : { identity: new Secret(identity) }),
   })
+}
+
+interface Verifying {
+  readonly scratch?: VerifyOptions['scratch']
+  readonly identity?: string | undefined
+  readonly found?: readonly CollectionFacts[]
 }
 
 function sourceOf(...collections: CollectionFacts[]): Source {

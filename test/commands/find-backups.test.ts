@@ -5,20 +5,20 @@ import { MemoryLocation } from '../support/memory-location.ts'
 
 const location = new MemoryLocation('nas')
 
-/** Newest first, as locations list them; `-` marks what is not complete, `!` what is damaged. */
+/** Newest first, as locations list them; `-` marks what is not complete, `!` what is damaged, `?` what this program cannot read. */
 function found(...days: readonly string[]): Found {
   const backups = days.map((day) => {
     const startedAt = `${day.slice(0, 10)}T02:00:00.000Z`
-    const facts = { complete: !day.endsWith('-'), damaged: day.endsWith('!') }
+    const facts = { complete: !day.endsWith('-'), damaged: day.endsWith('!'), unreadable: day.endsWith('?') }
     return { backup: { backupId: day.slice(0, 10), policy: 'nightly', location: 'nas', startedAt, ...facts }, location }
   })
-  return { backups, unread: [], at: new Date('2026-11-24T02:00:00Z') }
+  return { backups, unread: [], problems: [], at: new Date('2026-11-24T02:00:00Z') }
 }
 
 it.each([
   [['2026-11-24', '2026-11-23'], '2026-11-24'],
   [['2026-11-24-', '2026-11-23'], '2026-11-23'],
-  [['2026-11-24!', '2026-11-23-', '2026-11-22'], '2026-11-22'],
+  [['2026-11-24!', '2026-11-23-', '2026-11-22?', '2026-11-21'], '2026-11-21'],
   [['2027-12-29', '2026-11-23'], '2026-11-23'],
   [['2026-11-25', '2026-11-24'], '2026-11-24'],
 ])('of %j the latest is %s', (days, latest) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RunEvent } from '../../agent/core/events.ts'
 import { HOUR_MS } from '../../agent/core/units.ts'
+import { parseEventLine } from '../../agent/runs/event-line.ts'
 import { catalog, clock, metrics, START, sample, samples, seconds, stored, tell, useMetrics } from './metrics-world.ts'
 
 useMetrics()
@@ -66,6 +67,25 @@ describe('after a restart', () => {
     expect(now.get(`last_backup_complete${labels}`)).toBe(0)
     expect(metrics.catalogs.newest('nightly', ['offsite', 'nas'])).toEqual(new Date('2026-11-23T02:00:00Z'))
     expect(metrics.catalogs.newest('weekly', ['nas'])).toBeUndefined()
+  })
+
+  it('what was found not to be whole counts, and is the newest nowhere', async () => {
+    const of = { policy: 'nightly', location: 'nas', complete: true, verified: true } as const
+    const backups = [
+      { backupId: 'c', startedAt: '2026-11-23T02:00:00Z', ...of, unreadable: true },
+      { backupId: 'b', startedAt: '2026-11-22T02:00:00Z', ...of, verified: false, damaged: true },
+      { backupId: 'a', startedAt: '2026-11-21T02:00:00Z', ...of },
+    ]
+    const line = JSON.stringify({ type: 'catalog.read', runId: 'c1', policy: 'nightly', location: 'nas', backups })
+    const event = parseEventLine(line)
+    expect(event).toEqual(JSON.parse(line))
+    if (event) tell(event)
+    const labels = '{policy="nightly",location="nas"}'
+    expect(await sample(`retained_backups${labels}`)).toBe(3)
+    expect(await sample(`damaged_backups${labels}`)).toBe(1)
+    expect(await sample(`last_success_timestamp_seconds${labels}`)).toBe(seconds('2026-11-21T02:00:00Z'))
+    expect(await sample(`last_verified_timestamp_seconds${labels}`)).toBe(seconds('2026-11-21T02:00:00Z'))
+    expect(metrics.catalogs.backups('nightly', 'nas')[0]).toMatchObject({ backupId: 'c', unreadable: true })
   })
 
   it('the newest backup is known to be complete, or not', async () => {
