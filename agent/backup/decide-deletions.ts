@@ -1,3 +1,4 @@
+import type { Failure } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import { type Look, lookAt, MOST_LOOKS, tooManyNotWhole } from './look.ts'
@@ -7,8 +8,8 @@ import { decideRetention, reliedOn } from './retention.ts'
 export interface Decided {
   readonly catalog: readonly BackupSummary[]
   readonly decisions: readonly RetentionDecision[]
-  /** Backups that were taken for good ones and are not, as sentences. */
-  readonly problems: readonly string[]
+  /** Of backups that were taken for good ones and are not. */
+  readonly problems: readonly Failure[]
 }
 
 interface DecideOptions extends CallOptions {
@@ -25,7 +26,7 @@ export async function decideDeletions(
   options: DecideOptions,
 ): Promise<Decided> {
   const { rule } = options
-  const problems: string[] = []
+  const problems: Failure[] = []
   const whole = new Set<string>()
   let catalog = listed
   for (;;) {

@@ -17,8 +17,8 @@ export interface Look {
   readonly backup: BackupSummary
   /** Of a whole one. */
   readonly facts?: BackupFacts
-  /** Why it is not whole, as a sentence. */
-  readonly problem?: string
+  /** Why it is not whole. */
+  readonly problem?: Failure
 }
 
 /**
@@ -40,8 +40,9 @@ export async function lookAt(
     }
     return { backup, facts: factsOf(manifest) }
   } catch (thrown) {
-    const { code, message } = toFailure(thrown)
-    const problem = `backup ${backup.backupId} in ${location.name} does not count as a good one: ${message}`
+    const { code, message, hint } = toFailure(thrown)
+    const why = `backup ${backup.backupId} in ${location.name} does not count as a good one: ${message}`
+    const problem = new Failure(why, { code, cause: thrown, ...(hint === undefined ? {} : { hint }) })
     const { verified: _, ...unproven } = backup
     if (code === 'damaged' || code === 'not_found') return { backup: { ...unproven, damaged: true }, problem }
     if (code === 'unsupported' || code === 'refused') return { backup: { ...backup, unreadable: true }, problem }
@@ -53,7 +54,7 @@ export interface NewestLook {
   readonly backups: readonly BackupSummary[]
   /** Of the newest good one. */
   readonly facts?: BackupFacts
-  readonly problems: readonly string[]
+  readonly problems: readonly Failure[]
 }
 
 /**
@@ -67,7 +68,7 @@ export async function lookAtNewest(
   { now, ...options }: CallOptions & { readonly now: Date },
 ): Promise<NewestLook> {
   const backups = [...catalog]
-  const problems: string[] = []
+  const problems: Failure[] = []
   for (;;) {
     const index = backups.findIndex((one) => isGood(one) && !isAhead(new Date(one.startedAt), now))
     const newest = backups[index]
@@ -82,7 +83,7 @@ export async function lookAtNewest(
       const failure = toFailure(thrown, `looking at backup ${newest.backupId} in ${location.name}`)
       if (options.signal.aborted || failure.retryable) throw failure
       // What may be listed and not read hides nothing of the listing.
-      return { backups, problems: [...problems, failure.message] }
+      return { backups, problems: [...problems, failure] }
     }
   }
 }
@@ -90,10 +91,10 @@ export async function lookAtNewest(
 export function tooManyNotWhole(
   { name }: Location,
   { policy }: Pick<PolicyRef, 'policy'>,
-  problems: readonly string[],
+  problems: readonly Failure[],
 ): Failure {
   return new Failure(`${problems.length} complete backups of ${policy} in ${name} are not whole`, {
     code: 'damaged',
-    hint: `One of them: ${problems[0]}. See each with: palette-backup verify all --level stored`,
+    hint: `One of them: ${problems[0]?.message}. See each with: palette-backup verify all --level stored`,
   })
 }

@@ -54,7 +54,8 @@ export async function prune(location: Location, options: PruneOptions): Promise<
   const inUse = await backupsInUse(location, options)
   const needed = await neededByRestores(location, options.clusterName, options)
   const listed = catalogOf(location, options, entries)
-  const { catalog, decisions, problems } = await decideDeletions(location, listed, { now, inUse, needed }, options)
+  const { catalog, decisions, ...looked } = await decideDeletions(location, listed, { now, inUse, needed }, options)
+  const problems = sentencesOf(looked.problems)
   const outcome = { location: location.name, decisions, deleted: [], problems, unfinished: false }
   const refused = options.force ? undefined : whyRefused(decisions, entries, options)
   if (options.dryRun) return { ...outcome, ...(refused ? { refused } : {}) }

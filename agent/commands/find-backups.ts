@@ -25,8 +25,8 @@ export interface Found {
   readonly backups: readonly FoundBackup[]
   /** Locations that could not be read. */
   readonly unread: readonly { readonly location: string; readonly failure: FailureData }[]
-  /** What is wrong with backups that are newer than the newest good one, as sentences. */
-  readonly problems: readonly string[]
+  /** What is wrong with backups that are newer than the newest good one. */
+  readonly problems: readonly Failure[]
   /** When this was found. */
   readonly at: Date
 }
@@ -50,7 +50,7 @@ export async function findBackups(
 ): Promise<Found> {
   const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
   const backups: FoundBackup[] = []
-  const problems: string[] = []
+  const problems: Failure[] = []
   const now = clock.now()
   const policies = config.policies.filter(({ name }) => filter.policy === undefined || name === filter.policy)
   for (const location of opened.usable) {
@@ -93,8 +93,9 @@ export function pickBackup(found: Found, id: string): FoundBackup {
       hint: 'The clock was wrong when they were made, or is wrong now. See palette-backup list, and name the one you mean.',
     })
   }
-  const unread = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
-  const reasons = id === 'latest' ? [...unread, ...found.problems] : unread
+  const [problem] = found.problems
+  if (id === 'latest' && problem && found.unread.length === 0) throw problem
+  const reasons = found.unread.map(({ location, failure }) => `${location} could not be read: ${failure.message}`)
   throw new Failure(id === 'latest' ? 'there is no complete backup' : `there is no backup ${id}`, {
     code: 'not_found',
     hint: reasons.length > 0 ? reasons.join('\n  ') : 'See what there is with: palette-backup list',

@@ -1,3 +1,4 @@
+import { failureData } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
 import { formatDuration } from '../core/units.ts'
 import { openLocations } from './compose.ts'
@@ -17,7 +18,7 @@ export async function listCommand(options: ListCommand, context: CommandContext)
   const found = await findBackups(config, opened, options, context)
   const { backups, unread, problems } = found
   if (options.json) {
-    printJson({ backups: backups.map(({ backup }) => backup), unread, problems }, context)
+    printJson({ backups: backups.map(({ backup }) => backup), unread, problems: problems.map(failureData) }, context)
   } else {
     const now = context.clock.now().getTime()
     const rows = backups.map(({ backup }) => [
@@ -31,7 +32,7 @@ export async function listCommand(options: ListCommand, context: CommandContext)
         : `${formatDuration(Math.max(0, now - new Date(backup.startedAt).getTime()))} ago`,
     ])
     context.stdout.write(formatTable(['BACKUP', 'POLICY', 'LOCATION', 'RESULT', 'NOTES', 'AGE'], rows))
-    for (const problem of problems) context.stderr.write(`Warning: ${problem}\n`)
+    for (const { message } of problems) context.stderr.write(`Warning: ${message}\n`)
     for (const { failure } of unread) context.stderr.write(formatFailure(failure))
   }
   if (unread.length === 0) return 0

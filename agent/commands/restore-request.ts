@@ -70,8 +70,10 @@ export async function chooseBackup(
 ): Promise<FoundBackup> {
   if (!options.rollback) {
     const found = await findBackups(config, opened, options, context)
-    if (options.backup === 'latest') for (const problem of found.problems) context.stderr.write(`Warning: ${problem}\n`)
-    return pickBackup(found, options.backup)
+    const chosen = pickBackup(found, options.backup)
+    if (options.backup === 'latest')
+      for (const { message } of found.problems) context.stderr.write(`Warning: ${message}\n`)
+    return chosen
   }
   if (unfinished && !unfinished.safety) {
     throw new Failure(`rolling back ${unfinished.target}: there is no safety backup of it`, {

@@ -106,7 +106,7 @@ async function readCatalogs(
         const ref = { clusterName: config.palette.clusterName, policy }
         const listed = await readCatalog(location, ref, { signal })
         const { backups, facts, problems } = await lookAtNewest(location, ref, listed, { signal, now: clock.now() })
-        for (const message of problems) emit({ type: 'run.warning', runId, message })
+        for (const { message } of problems) emit({ type: 'run.warning', runId, message })
         emit({
           type: 'catalog.read',
           runId,

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Found } from '../../agent/commands/find-backups.ts'
 import { pickBackup } from '../../agent/commands/find-backups.ts'
+import { Failure } from '../../agent/core/errors.ts'
 import { MemoryLocation } from '../support/memory-location.ts'
 
 const location = new MemoryLocation('nas')
@@ -38,4 +39,14 @@ it('one from the future is to be had by its name alone, which is said', () => {
 it('says that there is none', () => {
   expect(() => pickBackup(found('2026-11-23-'), 'latest')).toThrow('there is no complete backup')
   expect(() => pickBackup(found('2026-11-23'), '2026-11-22')).toThrow('there is no backup 2026-11-22')
+})
+
+it('where none is good, the latest is refused for what is wrong with the newest', () => {
+  const problem = new Failure('it is of staging', { code: 'refused', hint: 'use another configuration' })
+  const none = { ...found('2026-11-24?', '2026-11-23!'), problems: [problem, new Failure('cut', { code: 'damaged' })] }
+  expect(() => pickBackup(none, 'latest')).toThrow(problem)
+  const unread = [{ location: 's3', failure: { code: 'unreachable' as const, message: 'no answer' } }]
+  expect(() => pickBackup({ ...none, unread }, 'latest')).toThrow(
+    expect.objectContaining({ message: 'there is no complete backup', hint: 's3 could not be read: no answer' }),
+  )
 })
