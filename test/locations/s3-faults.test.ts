@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Failure } from '../../agent/core/errors.ts'
 import { MIB } from '../../agent/core/units.ts'
 import { replayable } from '../../agent/locations/location.ts'
+import { MOST_EMPTY_PAGES } from '../../agent/locations/s3/s3-location.ts'
 import { openS3Double } from '../support/s3/open.ts'
 import { startS3 } from '../support/s3/server.ts'
 import { collect, errorOf, sliced, streamOf } from '../support/streams.ts'
@@ -88,6 +89,15 @@ describe('an S3 listing', () => {
   ])('is refused when it %s', async (_what, body) => {
     s3.fail({ operation: 'ListObjectsV2', times: 10, effect: { kind: 'answer', status: 200, body } })
     expect(await errorOf(location.list('', live()))).toMatchObject({ code: 'unavailable', retryable: true })
+  })
+
+  it('is refused when it goes on for ever and holds nothing', async () => {
+    for (let token = 0; token < MOST_EMPTY_PAGES; token += 1) {
+      const next = `<IsTruncated>true</IsTruncated><NextContinuationToken>${token}</NextContinuationToken>`
+      s3.fail({ operation: 'ListObjectsV2', nth: token + 1, effect: { kind: 'answer', status: 200, body: page(next) } })
+    }
+    expect(await errorOf(location.list('', live()))).toMatchObject({ code: 'unavailable', retryable: true })
+    expect(s3.count('ListObjectsV2')).toBe(MOST_EMPTY_PAGES)
   })
 
   it('is refused when one of its pages fails', async () => {

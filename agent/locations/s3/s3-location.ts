@@ -23,6 +23,9 @@ import type { S3CallsOptions } from './s3-calls.ts'
 import { S3Calls } from './s3-calls.ts'
 import { upload } from './upload.ts'
 
+/** In a row: where very much was deleted a server may show a few. */
+export const MOST_EMPTY_PAGES = 100
+
 export interface S3LocationOptions {
   readonly clock: Clock
   /** How a request is repeated when the put it belongs to cannot be: its part is still at hand. */
@@ -94,6 +97,7 @@ class S3Location implements Location {
     const call = this.#call('listing', prefix, options)
     const entries: Entry[] = []
     const seen = new Set<string>()
+    let empty = 0
     let token: string | undefined
     do {
       const page = await this.#calls.listPage(this.#root + prefix, token, call)
@@ -102,7 +106,8 @@ class S3Location implements Location {
         if (!key.endsWith('/')) entries.push(entryOf(key.slice(this.#root.length), facts))
       }
       token = page.truncated ? page.next : undefined
-      if (page.truncated && (token === undefined || seen.has(token))) {
+      empty = page.objects.length > 0 ? 0 : empty + 1
+      if (page.truncated && (token === undefined || seen.has(token) || empty === MOST_EMPTY_PAGES)) {
         throw new Failure(`${call.doing}: the server cut the listing short and does not say where to go on`, {
           code: 'unavailable',
           retryable: true,
