@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { gzipSync, zstdDecompressSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RestoreWorld } from '../commands/restore-world.ts'
 
@@ -69,6 +69,15 @@ describe('an archive of mongodump', { timeout: 60_000 }, () => {
         return [file]
       },
       'it does not begin like a mongodump archive',
+    ],
+    [
+      'is packed',
+      async () => {
+        const file = join(world.folder, 'dump.archive.zst')
+        await writeFile(file, zstdCompressSync(await readFile(plain)))
+        return [file]
+      },
+      'dump.archive.zst: reading the archive at byte 4: it does not begin like a mongodump archive; affected: all collections, because it is before their list\n  It is packed with zstd. Unpack it first: zstd -d FILE',
     ],
     [
       'does not hold what the policy backs up',

@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { CHUNK_BYTES } from '../../core/buffer-pool.ts'
-import { Failure } from '../../core/errors.ts'
+import { Failure, toFailure } from '../../core/errors.ts'
 import type { CollectionFacts, MongodbFacts, ReadOptions, Source, SourceArtifact } from '../source.ts'
 import { plainArchive } from './archive/plain-archive.ts'
 import { inspectArchive, surveyArchive } from './inspect.ts'
@@ -75,7 +75,9 @@ async function describe(
   body: AsyncIterable<Uint8Array>,
   options: ReadOptions,
 ) {
-  const { serverVersion, collections: all } = await surveyArchive(body, options)
+  const { serverVersion, collections: all } = await surveyArchive(body, options).catch(async (thrown: unknown) => {
+    throw await notImported(path, thrown)
+  })
   const isOwn = ({ database, collection }: CollectionFacts): boolean => isServersOwn(database, collection)
   const leftOut = all.filter(isOwn).map(({ database, collection }) => `${database}.${collection}`)
   const collections = all.filter((one) => !isOwn(one))
@@ -98,4 +100,30 @@ async function describe(
     ...(leftOut.length === 0 ? [] : [`what is the server's own is not put back: ${leftOut.join(', ')}`]),
   ]
   return { facts, warnings }
+}
+
+/** What files begin with that are an archive and something around it. */
+const WRAPPINGS = [
+  { magic: '28b52ffd', hint: 'It is packed with zstd. Unpack it first: zstd -d FILE' },
+  {
+    magic: Buffer.from('age-encryption.org/').toString('hex'),
+    hint: 'It is encrypted. Open it first: age -d -i IDENTITY FILE',
+  },
+]
+
+async function notImported(path: string, thrown: unknown): Promise<unknown> {
+  const { code, message } = toFailure(thrown)
+  if (code !== 'damaged') return thrown
+  const start = await beginning(path).catch(() => '')
+  const wrapping = WRAPPINGS.find(({ magic }) => start.startsWith(magic))
+  return new Failure(`importing ${path}: ${message}`, {
+    ...{ code, cause: thrown },
+    hint: wrapping?.hint ?? 'It must be whole, and what mongodump --archive writes, with --gzip or without.',
+  })
+}
+
+async function beginning(path: string): Promise<string> {
+  await using file = await open(path)
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0)
+  return buffer.toString('hex', 0, bytesRead)
 }
