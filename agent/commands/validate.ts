@@ -1,4 +1,3 @@
-import { readConfigFile } from '../config/load.ts'
 import { formatDiagnostics } from '../core/diagnostics.ts'
 import { failureData } from '../core/errors.ts'
 import type { ValidateStep } from '../core/events.ts'
@@ -9,6 +8,7 @@ import { openLocations } from './compose.ts'
 import { requireLocationName } from './configuration.ts'
 import type { CommandContext, CommonOptions, ExitCode } from './context.ts'
 import { formatFailure, printJson } from './outcome.ts'
+import { validateFile } from './validate-file.ts'
 import { validateInstallation } from './validate-installation.ts'
 
 export interface ValidateCommand extends CommonOptions {
@@ -30,7 +30,7 @@ interface LocationResult {
  * lists, deletes. With a location named, that one alone.
  */
 export async function validateCommand(options: ValidateCommand, context: CommandContext): Promise<ExitCode> {
-  const { config, diagnostics } = await readConfigFile(options.config, context.env)
+  const { config, diagnostics } = await validateFile(options, context)
   if (!options.json) context.stderr.write(formatDiagnostics(diagnostics))
   const results: LocationResult[] = []
   let installation: Omit<LocationResult, 'location'> | undefined

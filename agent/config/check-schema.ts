@@ -62,6 +62,7 @@ function reportIssue(issue: Issue, root: unknown, report: Reporter): void {
     return
   }
   if (issue.code === 'invalid_key') {
+    if (path.at(-1) === '<<') return void refuseMerge(path, report)
     const detail = 'A name begins with a lower-case letter and holds lower-case letters, digits, _ and -, at most 63.'
     report.error({ path, at: 'key', summary: 'Invalid name', detail })
     return
@@ -79,10 +80,16 @@ function reportIssue(issue: Issue, root: unknown, report: Reporter): void {
   report.error({ path, ...explain(issue, found, path) })
 }
 
+function refuseMerge(path: Path, report: Reporter): void {
+  const detail = 'Merge keys (<<) are not supported here. Write the attributes themselves in place of it.'
+  report.error({ path, at: 'key', summary: 'Merge key in the configuration', detail })
+}
+
 function reportUnknown(path: Path, report: Reporter): void {
   const key = String(path.at(-1))
   const container = containerOf(path)
   const parent = schemaAt(path.slice(0, -1))
+  if (key === '<<') return void refuseMerge(path, report)
   const elsewhere = wordFromElsewhere(resourceTypeOf(path), key)
   if (elsewhere) {
     report.error({ path, at: 'key', summary: 'Unsupported attribute', detail: elsewhere })

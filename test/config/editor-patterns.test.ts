@@ -25,7 +25,7 @@ const TEXTS: readonly (readonly [Path, readonly string[]])[] = [
   ],
   [
     [...PALETTE, 'mongodb', 'uri'],
-    ['', 'mongodb://', 'mongodb+srv://', 'http://'],
+    ['', 'http://'],
   ],
   [
     [...PALETTE, 'kubernetes', 'service_account_directory'],
@@ -52,6 +52,10 @@ const TEXTS: readonly (readonly [Path, readonly string[]])[] = [
 
 /** Here the program knows more than a pattern can say. */
 const KNOWN_BETTER: readonly (readonly [Path, readonly string[]])[] = [
+  [
+    [...PALETTE, 'mongodb', 'uri'],
+    ['mongodb:', 'mongodb://', 'mongodb+srv://', 'mongodb://h/?', 'mongodb://h:'],
+  ],
   [
     [...PALETTE, 'host'],
     ['', 'https://', 'HTTPS://', 'http://', 'ftp://'],

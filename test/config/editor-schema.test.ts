@@ -23,6 +23,10 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
     ...['retention-shorter-than-interval', 's3-url-with-bucket', 'same-bucket-of-amazon', 'same-place-by-default-port'],
     ...['same-place-twice', 'secrets-in-clear', 'unknown-location'],
   ],
+  'what the driver of MongoDB makes of a connection string': [
+    ...['mongodb-uri-option', 'mongodb-uri-password-not-encoded', 'mongodb-uri-password-with-a-question'],
+    'mongodb-uri-port',
+  ],
   'the calendar and the words of cron': ['cron-invalid', 'cron-never'],
   'what every text would have to be checked for': ['template-in-a-folder'],
   'YAML that a parser resolves before the schema sees it': ['alias', 'tag'],

@@ -24,6 +24,24 @@ export function buildEncryption(raw: RawPolicy, path: Path, report: Reporter): E
   return { ageRecipients: recipients }
 }
 
+/**
+ * Each run would say so after the fact. The agent gives its runs no other identity: PALETTE_BACKUP_AGE_IDENTITY is for
+ * the command line.
+ */
+export function warnOfUnopened(
+  raw: RawPolicy,
+  { provider }: Resolved<ConfigFileValue>,
+  path: Path,
+  report: Reporter,
+): void {
+  const level = raw.verify_after_backup
+  if (level === 'content' || !raw.encryption || provider.palette.age_identity !== undefined) return
+  const detail =
+    `The agent has no identity that opens what it encrypts: each of its backups is read back and compared, and "${level}" ` +
+    'is not done. Set provider.palette.age_identity; or write "content", and run palette-backup verify where the identity is.'
+  report.warning({ path: [...path, 'verify_after_backup'], summary: 'Verification without an identity', detail })
+}
+
 export function buildIdentity(text: string | undefined): Secret | undefined {
   return text === undefined ? undefined : new Secret(text)
 }

@@ -1,9 +1,11 @@
+import { CONNECTION_OPTIONS, connectionStringProblem } from '../../core/connection-string.ts'
 import { Secret } from '../../core/secret.ts'
 import type { MongodbConfig, MongodbOverrides, MongodbTls, PaletteApiConfig, PaletteConfig } from '../config.ts'
 import type { Path } from '../document.ts'
 import type { Resolved } from '../references.ts'
 import type { Reporter } from '../reporter.ts'
 import type { ConfigFileValue } from '../schema.ts'
+import { suggest } from '../suggestion.ts'
 import { buildIdentity } from './encryption.ts'
 import { buildKubernetes, checkNamespace } from './kubernetes.ts'
 import { checkCaCert, checkCertificate } from './place.ts'
@@ -50,13 +52,22 @@ function buildMongodb(
   if (raw.uri !== '' && !/^mongodb(\+srv)?:\/\/./.test(raw.uri)) {
     const detail = 'Expected a connection string that begins with mongodb:// or mongodb+srv://.'
     report.error({ path: [...MONGODB_PATH, 'uri'], at: 'key', summary: 'Invalid connection string', detail })
-  }
+  } else if (raw.uri !== '') checkUri(raw.uri, report)
   for (const name of NOT_BESIDE_URI) {
     if (raw[name] === undefined) continue
     const detail = `With uri nothing is looked for: what "${name}" would say belongs into the connection string. Remove one of the two.`
     report.error({ path: [...MONGODB_PATH, name], at: 'key', summary: 'Conflicting attributes', detail })
   }
   return { uri: new Secret(raw.uri), ...tls }
+}
+
+function checkUri(uri: string, report: Reporter): void {
+  const problem = connectionStringProblem(uri)
+  if (!problem) return
+  const { what, unknownOption } = problem
+  const near = unknownOption === undefined ? '' : suggest(unknownOption, CONNECTION_OPTIONS)
+  const detail = `MongoDB's driver will refuse it: ${what}.${near}`
+  report.error({ path: [...MONGODB_PATH, 'uri'], at: 'key', summary: 'Invalid connection string', detail })
 }
 
 function buildClientCert(raw: RawMongodb, report: Reporter): MongodbTls | undefined {

@@ -6,7 +6,7 @@ import type { Resolved } from '../references.ts'
 import type { Reporter } from '../reporter.ts'
 import type { ConfigFileValue } from '../schema.ts'
 import { checkCleartext } from './cleartext.ts'
-import { buildEncryption } from './encryption.ts'
+import { buildEncryption, warnOfUnopened } from './encryption.ts'
 import { checkNamespace } from './kubernetes.ts'
 
 type RawPolicy = Resolved<ConfigFileValue>['resource']['backup_policy'][string]
@@ -24,6 +24,7 @@ export function buildPolicies(value: Resolved<ConfigFileValue>, now: Date, repor
       checkNamespace(namespace, [...path, 'namespaces', index], report)
     }
     const encryption = buildEncryption(raw, path, report)
+    warnOfUnopened(raw, value, path, report)
     checkCleartext(raw, { value, holdsSecrets: includeClusterResources !== 'never' }, path, report)
     return {
       name,

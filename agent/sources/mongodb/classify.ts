@@ -28,8 +28,9 @@ const WRITTEN: MongodbOrigin = {
 }
 
 /** For whatever the driver says about a connection string: its message may quote it, and with it the password. */
-export function malformedUri({ origin = WRITTEN }: MongodbConfig): Failure {
-  return new Failure('connecting to MongoDB: the connection string is malformed', {
+export function malformedUri({ origin = WRITTEN }: MongodbConfig, what: string | undefined): Failure {
+  const why = what === undefined ? '' : `: ${what}`
+  return new Failure(`connecting to MongoDB: the connection string is malformed${why}`, {
     code: 'config',
     hint: `Check ${origin.hosts}. In a connection string, percent-encode special characters of user and password, and check the options behind the question mark.`,
   })

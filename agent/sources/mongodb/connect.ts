@@ -6,6 +6,7 @@ import { SECOND_MS } from '../../core/units.ts'
 import { malformedUri, mongodbFailure } from './classify.ts'
 import { memberUri } from './member-uri.ts'
 import { COMMENT } from './operation.ts'
+import { refusedPart } from './refused-part.ts'
 
 const CONNECT_MS = 15 * SECOND_MS
 /** A server that says nothing for so long in the middle of a command is taken for dead. */
@@ -86,7 +87,28 @@ export function hostsIn(config: MongodbConfig): string {
   return hostsOf(openClient(config, config.uri.reveal(), {}))
 }
 
+/** Which part of the connection string the driver refuses, without connecting: the rest of a sentence. */
+export function refusalOf(config: MongodbConfig): string | undefined {
+  const uri = config.uri.reveal()
+  const create = clientMaker(config, uri, {})
+  try {
+    create(uri)
+    return undefined
+  } catch {
+    return refusedPart(uri, create) ?? 'it does not say which part of it'
+  }
+}
+
 function openClient(config: MongodbConfig, uri: string, options: ConnectOptions): MongoClient {
+  const create = clientMaker(config, uri, options)
+  try {
+    return create(uri)
+  } catch {
+    throw malformedUri(config, refusedPart(uri, create))
+  }
+}
+
+function clientMaker(config: MongodbConfig, uri: string, options: ConnectOptions): (text: string) => MongoClient {
   const { caCert, tls } = config
   const { readPreference = 'primary', connectMs = CONNECT_MS, patient = false } = options
   const defaults = {
@@ -98,17 +120,14 @@ function openClient(config: MongodbConfig, uri: string, options: ConnectOptions)
   }
   const written = uri.toLowerCase()
   const kept = Object.entries(defaults).filter(([name]) => !written.includes(`${name.toLowerCase()}=`))
-  try {
-    return new MongoClient(uri, {
+  return (text) =>
+    new MongoClient(text, {
       ...Object.fromEntries(kept),
       readPreference,
       ...(patient ? { socketTimeoutMS: 0 } : {}),
       ...(caCert === undefined ? {} : { tls: true, ca: caCert }),
       ...(tls ? tlsOptions(tls) : {}),
     })
-  } catch {
-    throw malformedUri(config)
-  }
 }
 
 function tlsOptions({ clientCert, clientKey, allowInvalidHostnames }: MongodbTls): MongoClientOptions {
