@@ -9,6 +9,7 @@ import type {
   RunList,
   StartedBackup,
   Status,
+  UnknownName,
 } from '../http/agent-view.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { RunPool } from '../runs/run-pool.ts'
@@ -131,9 +132,14 @@ function statusOf(parts: AgentParts): Status {
   }
 }
 
-function backupsOf({ metrics, config }: AgentParts, filter: BackupFilter): BackupList {
-  const pairs = config()
-    .policies.filter(({ name }) => filter.policy === undefined || name === filter.policy)
+function backupsOf({ metrics, config }: AgentParts, filter: BackupFilter): BackupList | UnknownName {
+  const { policies, locations } = config()
+  if (filter.policy !== undefined && !hasName(policies, filter.policy)) return { unknown: 'backup_policy' }
+  if (filter.location !== undefined && !hasName(locations, filter.location)) {
+    return { unknown: 'backup_storage_location' }
+  }
+  const pairs = policies
+    .filter(({ name }) => filter.policy === undefined || name === filter.policy)
     .flatMap(({ name: policy, backupLocations }) => backupLocations.map((location) => ({ policy, location })))
     .filter(({ location }) => filter.location === undefined || location === filter.location)
   return {

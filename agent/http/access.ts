@@ -16,6 +16,8 @@ export interface AccessOptions {
 /** Lets through who knows the token, or, without a token file, who is on the same machine (or behind `kubectl port-forward`). */
 export function requireAccess({ tokenFile, logger }: AccessOptions): RequestHandler {
   const token = tokenFile === undefined ? undefined : new TokenFile(tokenFile, logger)
+  // Who starts the agent hears of a wrong path, and not who asks first.
+  void token?.read()
   return async (request, response, next) => {
     const problem = token ? await refuseStranger(request, token) : refuseForeigner(request)
     if (!problem) return next()
@@ -80,7 +82,7 @@ class TokenFile {
 
   #tell(trouble: string | undefined): void {
     if (trouble !== undefined && trouble !== this.#trouble) {
-      this.#logger.error({ tokenFile: this.#path, trouble }, 'token file cannot be used')
+      this.#logger.error({ tokenFile: this.#path, trouble, meanwhile: MEANWHILE }, 'token file cannot be used')
     }
     this.#trouble = trouble
   }
@@ -94,6 +96,9 @@ function isEqual(given: string, wanted: string): boolean {
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
+
+const MEANWHILE =
+  'what needs the token is answered with 503; the file is read at each request, and may come or be filled later'
 
 const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')

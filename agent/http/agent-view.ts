@@ -26,7 +26,7 @@ export interface AgentView {
   run(runId: string): RunDetail | undefined
   /** Undefined when no such run is known; `ended` when there is nothing to cancel any more. */
   cancelRun(runId: string): 'cancelling' | 'ended' | undefined
-  backups(filter: BackupFilter): BackupList
+  backups(filter: BackupFilter): BackupList | UnknownName
   /** The backup that was started, or that is under way already; undefined when there is no such policy. */
   startBackup(policy: string): StartedBackup | undefined
   /** Undefined when there is no such location. */
@@ -89,6 +89,11 @@ export interface RunList {
 export interface BackupFilter {
   readonly policy?: string | undefined
   readonly location?: string | undefined
+}
+
+/** What a filter names and the configuration in force does not have. */
+export interface UnknownName {
+  readonly unknown: 'backup_policy' | 'backup_storage_location'
 }
 
 /** What the catalogs of the locations hold, as last read. */

@@ -9,7 +9,10 @@ export function backupRoutes(agent: AgentView): Router {
   const backups = router.route('/backups')
   backups.get((request, response) => {
     const filter = { policy: queryText(request, 'policy'), location: queryText(request, 'location') }
-    response.json(agent.backups(filter))
+    const found = agent.backups(filter)
+    if (!('unknown' in found)) return response.json(found)
+    const named = found.unknown === 'backup_policy' ? { policy: filter.policy } : { location: filter.location }
+    return sendProblem(response, { status: 404, title: `There is no such ${found.unknown}`, ...named })
   })
   backups.post((request, response) => {
     const policy = queryText(request, 'policy')

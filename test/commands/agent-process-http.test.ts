@@ -42,7 +42,22 @@ describe('over HTTP', () => {
       backups: [{ policy: 'nightly', location: 'nas', startedAt: '2026-11-23T02:00:01.000Z', complete: true }],
       catalogs: [{ policy: 'nightly', location: 'nas', readAt: '2026-11-24T00:00:00.000Z', up: true }],
     })
-    expect((await ask('/backups?location=other')).json).toEqual({ backups: [], catalogs: [] })
+    expect(await ask('/backups?location=other')).toMatchObject({
+      status: 404,
+      json: { title: 'There is no such backup_storage_location', location: 'other' },
+    })
+    expect(await ask('/backups?policy=other')).toMatchObject({
+      status: 404,
+      json: { title: 'There is no such backup_policy', policy: 'other' },
+    })
+  })
+
+  it('lists nothing of a location that the policy does not use', async () => {
+    await start(config([nightly], { locations: [location('nas'), location('unused')] }))
+    expect(await ask('/backups?policy=nightly&location=unused')).toEqual({
+      status: 200,
+      json: { backups: [], catalogs: [] },
+    })
   })
 
   it('shows one run and cancels it', async () => {

@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { createServer, request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { silentLogger } from '../../agent/core/log.ts'
 import { createApp } from '../../agent/http/app.ts'
 import { ask, askFrom, base, calls, expectProblem, folder, relisten, useServer, view } from './http-world.ts'
@@ -90,6 +90,39 @@ describe('with a token file', () => {
     expectProblem(await ask('/status', { headers: { authorization: 'Bearer ' } }), 503, 'No token to compare with')
     expectProblem(await ask('/status', withToken('first')), 503, 'No token to compare with')
     expect(lines).toEqual([expect.stringContaining('token file cannot be used')])
+  })
+})
+
+describe('a token file that cannot be used when the agent starts', () => {
+  it.each([
+    ['missing', undefined, 'cannot be read (ENOENT)'],
+    ['empty', '\n', 'is empty'],
+  ])('is told at once where it is %s, and is no reason to end', async (_state, content, trouble) => {
+    const tokenFile = join(folder, 'token')
+    if (content !== undefined) await writeFile(tokenFile, content)
+    const lines: unknown[] = []
+    await relisten(tokenFile, pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) }))
+    await vi.waitFor(() => expect(lines).toHaveLength(1))
+    expect(lines[0]).toMatchObject({
+      level: 50,
+      msg: 'token file cannot be used',
+      tokenFile,
+      trouble,
+      meanwhile: expect.stringContaining('may come or be filled later'),
+    })
+    await writeFile(tokenFile, 'late')
+    expect((await ask('/status', { headers: { authorization: 'Bearer late' } })).status).toBe(200)
+    expect(JSON.stringify(lines)).not.toContain('late"')
+    expect(lines).toHaveLength(1)
+  })
+
+  it('of one that can be used nothing is told', async () => {
+    const tokenFile = join(folder, 'token')
+    await writeFile(tokenFile, 'swordfish')
+    const lines: string[] = []
+    await relisten(tokenFile, pino({ level: 'trace' }, { write: (line: string) => lines.push(line) }))
+    expect((await ask('/status', { headers: { authorization: 'Bearer swordfish' } })).status).toBe(200)
+    expect(lines).toEqual([])
   })
 })
 

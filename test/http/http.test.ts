@@ -68,6 +68,14 @@ describe('what the agent tells and does', () => {
       ['backups', {}],
       ['backups', { policy: 'nightly', location: 'nas' }],
     ])
+    view.backups = () => ({ unknown: 'backup_storage_location' })
+    const location = await ask('/backups?policy=nightly&location=zz')
+    expectProblem(location, 404, 'There is no such backup_storage_location')
+    expect(location.json.location).toBe('zz')
+    view.backups = () => ({ unknown: 'backup_policy' })
+    const policy = await ask('/backups?policy=zz')
+    expectProblem(policy, 404, 'There is no such backup_policy')
+    expect(policy.json.policy).toBe('zz')
   })
 
   it('one run, and cancels it', async () => {

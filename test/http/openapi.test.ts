@@ -91,6 +91,7 @@ describe('docs/openapi.yaml', () => {
     ['get', '/', '/', 200, ''],
     ['get', '/status', '/status', 200, ''],
     ['get', '/backups', '/backups', 200, ''],
+    ['get', '/backups', '/backups?location=other', 404, ''],
     ['post', '/backups', '/backups?policy=nightly', 202, ''],
     ['post', '/backups', '/backups', 400, ''],
     ['post', '/backups', '/backups?policy=other', 404, ''],

@@ -111,7 +111,7 @@ export function richView(status: Partial<Status> = {}): AgentView {
       return facts && { ...facts, log, logDropped: 0 }
     },
     cancelRun: (runId) => (runId === ACTIVE.runId ? 'cancelling' : runId === ENDED.runId ? 'ended' : undefined),
-    backups: () => BACKUPS,
+    backups: ({ location }) => (location === 'other' ? { unknown: 'backup_storage_location' } : BACKUPS),
     startBackup: (policy) =>
       policy === 'nightly' ? { runId: 'activeab', state: 'running', started: true } : undefined,
     validateLocation: async (location) => (['nas', 'offsite'].includes(location) ? report(location) : undefined),
