@@ -1,26 +1,32 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { DestinationStream } from 'pino'
 import { pino } from 'pino'
 import type { CommandContext, ExitCode, Output } from './commands/context.ts'
-import { reportFailure } from './commands/outcome.ts'
+import { formatFailure, reportFailure } from './commands/outcome.ts'
 import { createProgram } from './commands/program.ts'
 import { systemClock } from './core/clock.ts'
-import { Failure } from './core/errors.ts'
+import { errnoOf, Failure, toFailure } from './core/errors.ts'
 import { createLogger } from './core/log.ts'
 
 const mainFile = fileURLToPath(import.meta.url)
 const stop = new AbortController()
+let lost: unknown
 const context: CommandContext = {
   env: process.env,
   clock: systemClock,
   logger: createLogger(await logDestination(), process.env['PALETTE_BACKUP_LOG_LEVEL'] ?? 'info'),
   signal: stop.signal,
   toolVersion: readVersion(),
-  stdout: outputOf(process.stdout),
-  stderr: outputOf(process.stderr),
+  stdout: outputOf(process.stdout, (error) => {
+    // A reader that went away (`| head`) has what it wanted, and is no reason to die in the middle of a run.
+    if (errnoOf(error) !== 'EPIPE') lost ??= error
+  }),
+  stderr: outputOf(process.stderr, () => undefined),
   readLine: lineReader(),
 }
 
@@ -35,14 +41,11 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     hurry = undefined
   })
 }
-// A reader that went away (`| head`) is no reason to die in the middle of a run.
-process.stdout.on('error', () => undefined)
-process.stderr.on('error', () => undefined)
 
-process.exitCode = await main()
+const exitCode = await main()
 // Nothing may hold the process once its command has ended: no idle socket, no timer of a library.
 await flushed(process.stdout)
-process.exit()
+process.exit(lost !== undefined ? reportLost(lost, exitCode) : exitCode)
 
 async function main(): Promise<ExitCode> {
   try {
@@ -64,6 +67,13 @@ async function main(): Promise<ExitCode> {
   }
 }
 
+/** Whoever reads a result that was cut off must not take it for the whole; what the command said of itself goes first. */
+function reportLost(error: unknown, code: ExitCode): ExitCode {
+  const { message } = toFailure(error, 'what was printed is incomplete: writing to standard output')
+  context.stderr.write(formatFailure({ message }))
+  return code === 2 || code === 4 ? code : 1
+}
+
 /** JSON lines, or on a terminal what a person reads. Synchronous: the last lines before an end are the ones that matter. */
 async function logDestination(): Promise<DestinationStream> {
   if (process.stderr.isTTY !== true) return pino.destination({ dest: 2, sync: true })
@@ -71,8 +81,28 @@ async function logDestination(): Promise<DestinationStream> {
   return pretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' })
 }
 
-function outputOf(stream: NodeJS.WriteStream): Output {
-  return { isTerminal: stream.isTTY === true, write: (text) => void stream.write(text) }
+/** An error is told once; what comes after it goes nowhere. */
+function outputOf(
+  stream: Writable & { readonly fd: number; readonly isTTY?: boolean },
+  onError: (error: unknown) => void,
+): Output {
+  stream.on('error', onError)
+  const isTerminal = stream.isTTY === true
+  if (stream instanceof Socket) return { isTerminal, write: (text) => void stream.write(text) }
+  let broken = false
+  return {
+    isTerminal,
+    write(text) {
+      if (broken) return
+      try {
+        // A file that there is little room for takes a part: the stream would count that as all.
+        writeFileSync(stream.fd, text)
+      } catch (thrown) {
+        broken = true
+        onError(thrown)
+      }
+    },
+  }
 }
 
 function lineReader(): () => Promise<string | undefined> {

@@ -1,15 +1,16 @@
 import { loadConfig, readConfigFile } from '../config/load.ts'
 import { Reloader } from '../config/reloader.ts'
-import { formatDiagnostics } from '../core/diagnostics.ts'
 import { Agent } from './agent-process.ts'
+import { explainRefusal } from './configuration.ts'
 import type { CommandContext, ExitCode } from './context.ts'
-import { Explained } from './outcome.ts'
 
 export interface AgentCommand {
   readonly configFile: string
   readonly host: string
   readonly port: number
   readonly tokenFile?: string
+  /** What keeps it from starting is told as JSON; its log is JSON anyway. */
+  readonly json?: boolean
   /** How long backups that go on may take to end by themselves when the agent stops. */
   readonly drainMs: number
   /** The program that a run process executes: this one. */
@@ -28,13 +29,10 @@ const RUN_FLAGS = ['--max-semi-space-size=1']
 /** Everything that is always up, until somebody asks it to stop. */
 export async function runAgent(command: AgentCommand, context: CommandContext): Promise<ExitCode> {
   const { configFile: file, host, port, tokenFile, drainMs, mainFile } = command
-  const { clock, env, stderr, signal } = context
+  const { clock, env, signal } = context
   const load = () => readConfigFile(file, env)
   const { config, diagnostics, files } = await load()
-  if (!config) {
-    stderr.write(formatDiagnostics(diagnostics))
-    throw new Explained()
-  }
+  if (!config) throw explainRefusal(diagnostics, command, context)
   const agent = new Agent(
     {
       configFile: file,

@@ -17,9 +17,18 @@ export async function requireLoaded(
 ): Promise<{ readonly config: Config; readonly diagnostics: readonly Diagnostic[] }> {
   const { config, diagnostics } = await readConfigFile(options.config, context.env)
   if (config) return { config, diagnostics }
-  if (options.json) printJson({ diagnostics }, context)
+  throw explainRefusal(diagnostics, options, context)
+}
+
+/** Prints what is wrong with a configuration; what it returns is to be thrown. */
+export function explainRefusal(
+  diagnostics: readonly Diagnostic[],
+  { json }: Pick<CommonOptions, 'json'>,
+  context: CommandContext,
+): Explained {
+  if (json) printJson({ diagnostics }, context)
   else context.stderr.write(formatDiagnostics(diagnostics))
-  throw new Explained()
+  return new Explained()
 }
 
 export function requirePolicy(config: Config, name: string): PolicyConfig {

@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { VERIFY_LEVELS } from '../backup/verify-level.ts'
+import { Failure } from '../core/errors.ts'
 import { parseDuration, SECOND_MS } from '../core/units.ts'
 import type { CommandContext, ExitCode } from './context.ts'
 import { collectLessOften, saveMemory } from './memory-flags.ts'
@@ -13,13 +14,18 @@ const DEFAULT_CONFIG = '/etc/palette-backup/palette-backup.yaml'
  */
 export function createProgram(context: CommandContext, hooks: ProcessHooks): (args: string[]) => Promise<ExitCode> {
   let exitCode: ExitCode = 0
+  let json = false
   const program = new Command('palette-backup')
     .description('Scheduled, proven backups of a Helm-installed Palette or VerteX to FTP and S3')
     .version(context.toolVersion)
     .exitOverride()
-    .configureOutput({ writeOut: context.stdout.write, writeErr: context.stderr.write })
+    .configureOutput({
+      writeOut: context.stdout.write,
+      writeErr: (text) => {
+        if (!json) context.stderr.write(text)
+      },
+    })
     .hook('preAction', (_, action) => {
-      if (action.opts()['json']) hooks.onJson()
       if (action.name() === 'agent') saveMemory()
       else collectLessOften()
     })
@@ -160,15 +166,36 @@ export function createProgram(context: CommandContext, hooks: ProcessHooks): (ar
     })
 
   return async (args) => {
+    // Looked for by hand: wrong usage is told before anything is known of a command's options.
+    json = withoutRest(args).includes('--json')
+    if (json) hooks.onJson()
     try {
       await program.parseAsync(args, { from: 'user' })
       return exitCode
     } catch (thrown) {
       // commander has printed its message: help and version are no mistakes, everything else is wrong usage.
-      if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
-      throw thrown
+      if (!(thrown instanceof CommanderError)) throw thrown
+      if (thrown.exitCode === 0) return 0
+      if (json) throw usageFailure(thrown)
+      return 2
     }
   }
+}
+
+/** What follows `--` are arguments, however they look. */
+function withoutRest(args: readonly string[]): readonly string[] {
+  const rest = args.indexOf('--')
+  return rest < 0 ? args : args.slice(0, rest)
+}
+
+/** `error: unknown option '--polcy'\n(Did you mean --policy?)` */
+function usageFailure({ code, message }: CommanderError): Failure {
+  if (code === 'commander.help') {
+    return new Failure('which command? Name one', { code: 'config', hint: 'palette-backup --help lists them.' })
+  }
+  const [what = '', advice] = message.replace(/^error: /, '').split('\n')
+  const hint = advice?.replace(/^\((.*)\)$/, '$1')
+  return new Failure(what, { code: 'config', ...(hint ? { hint } : {}) })
 }
 
 function parsePort(text: string): number {
