@@ -56,41 +56,70 @@ export function catalogOf(
 /** Reads and checks the manifest of one backup. */
 export async function readManifest(
   location: Location,
-  { clusterName }: Pick<PolicyRef, 'clusterName'>,
-  backup: Pick<BackupSummary, 'backupId' | 'policy' | 'complete'>,
+  ref: Pick<PolicyRef, 'clusterName'>,
+  backup: ManifestRef,
   options: CallOptions,
 ): Promise<Manifest> {
+  return (await fetchManifest(location, ref, backup, options))()
+}
+
+type ManifestRef = Pick<BackupSummary, 'backupId' | 'policy' | 'complete'>
+
+/** The same in two steps: what fails first is the location, and then the manifest. */
+export async function fetchManifest(
+  location: Location,
+  { clusterName }: Pick<PolicyRef, 'clusterName'>,
+  backup: ManifestRef,
+  options: CallOptions,
+): Promise<() => Manifest> {
   const key = manifestKey(clusterName, backup.policy, backup.backupId, backup.complete)
   const where = `${key} in ${location.name}`
-  const manifest = decodeManifest(await readSmall(location, key, options), where)
-  if (manifest.backup_id !== backup.backupId || manifest.policy !== backup.policy) {
+  const bytes = await readBounded(location, key, options)
+  return () => {
+    if (!bytes) throw tooLarge(where)
+    const manifest = decodeManifest(bytes, where)
+    checkPlace(manifest, clusterName, backup, where)
+    return manifest
+  }
+}
+
+/** A manifest says whose it is: one that somebody moved must not be taken for another. */
+function checkPlace(manifest: Manifest, clusterName: string, { backupId, policy }: ManifestRef, where: string): void {
+  if (manifest.backup_id !== backupId || manifest.policy !== policy) {
     throw new Failure(
       `reading the manifest ${where}: it belongs to backup ${manifest.backup_id} of ${manifest.policy}`,
       { code: 'damaged' },
     )
   }
-  if (manifest.cluster_name !== clusterName) {
-    throw new Failure(
-      `reading the manifest ${where}: it is a backup of ${manifest.cluster_name}, not of ${clusterName}`,
-      {
-        code: 'refused',
-        hint: `Somebody moved it here. If it is meant, use a configuration whose cluster_name is ${manifest.cluster_name}, and a folder of that name.`,
-      },
-    )
-  }
-  return manifest
+  if (manifest.cluster_name === clusterName) return
+  throw new Failure(
+    `reading the manifest ${where}: it is a backup of ${manifest.cluster_name}, not of ${clusterName}`,
+    {
+      code: 'refused',
+      hint: `Somebody moved it here. If it is meant, use a configuration whose cluster_name is ${manifest.cluster_name}, and a folder of that name.`,
+    },
+  )
 }
 
 /** A small object whole; `damaged` when it is larger than any manifest. */
 export async function readSmall(location: Location, key: string, options: CallOptions): Promise<Uint8Array> {
+  const bytes = await readBounded(location, key, options)
+  if (bytes) return bytes
+  throw tooLarge(`${key} in ${location.name}`)
+}
+
+/** Undefined when it is larger than any manifest. */
+async function readBounded(location: Location, key: string, options: CallOptions): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of location.get(key, options)) {
     size += chunk.length
-    if (size > LARGEST_MANIFEST_BYTES) {
-      throw new Failure(`reading ${key} in ${location.name}: larger than any manifest`, { code: 'damaged' })
-    }
+    if (size > LARGEST_MANIFEST_BYTES) return undefined
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
+}
+
+function tooLarge(where: string): Failure {
+  return new Failure(`reading ${where}: larger than any manifest`, { code: 'damaged' })
 }

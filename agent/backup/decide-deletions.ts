@@ -1,12 +1,18 @@
 import type { Failure } from '../core/errors.ts'
 import type { BackupSummary } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
-import { type Look, lookAt, MOST_LOOKS, tooManyNotWhole } from './look.ts'
+import { lookAt } from './look.ts'
+import { MOST_LOOKS, tooManyNotWhole } from './look-at-newest.ts'
 import type { RetentionDecision, RetentionFacts, RetentionRule } from './retention.ts'
 import { decideRetention, reliedOn } from './retention.ts'
 
-export interface Decided {
+/** What a location says at one moment. */
+export interface Standing {
   readonly catalog: readonly BackupSummary[]
+  readonly facts: RetentionFacts
+}
+
+export interface Decided extends Standing {
   readonly decisions: readonly RetentionDecision[]
   /** Of backups that were taken for good ones and are not. */
   readonly problems: readonly Failure[]
@@ -18,32 +24,38 @@ interface DecideOptions extends CallOptions {
   readonly rule: RetentionRule
 }
 
-/** A good backup goes only in favour of others that were looked at, now, and found whole. */
+/**
+ * A good backup goes only in favour of others that were looked at, now, and found whole. What is not whole stands for
+ * nothing and stays: only a verification makes it known as damaged.
+ *
+ * Looking takes time, in which somebody may have pinned one, begun to restore it, or deleted it: `read` is asked again.
+ */
 export async function decideDeletions(
   location: Location,
-  listed: readonly BackupSummary[],
-  facts: RetentionFacts,
+  read: () => Promise<Standing>,
   options: DecideOptions,
 ): Promise<Decided> {
   const { rule } = options
   const problems: Failure[] = []
   const whole = new Set<string>()
-  let catalog = listed
+  const suspect = new Set<string>()
   for (;;) {
-    const stored = catalog.map((backup) => ({ ...backup, startedAt: new Date(backup.startedAt) }))
+    const { catalog, facts } = await read()
+    const stored = catalog.map((backup) => {
+      return { ...backup, startedAt: new Date(backup.startedAt), suspect: suspect.has(backup.backupId) }
+    })
     const decisions = decideRetention(stored, rule, facts)
-    if (decisions.every(({ keep }) => keep)) return { catalog, decisions, problems }
-    const unseen = new Set(reliedOn(stored, rule, facts.now).filter((backupId) => !whole.has(backupId)))
-    if (unseen.size === 0) return { catalog, decisions, problems }
+    const decided = { catalog, facts, decisions, problems }
+    if (decisions.every(({ keep }) => keep)) return decided
+    const counted = new Set(reliedOn(stored, rule, facts.now))
+    const unseen = catalog.filter(({ backupId }) => counted.has(backupId) && !whole.has(backupId))
+    if (unseen.length === 0) return decided
     if (problems.length >= MOST_LOOKS) throw tooManyNotWhole(location, options, problems)
-    const looks = new Map<string, Look>()
-    for (const backup of catalog) {
-      if (unseen.has(backup.backupId)) looks.set(backup.backupId, await lookAt(location, options, backup, options))
-    }
-    catalog = catalog.map((backup) => looks.get(backup.backupId)?.backup ?? backup)
-    for (const { backup, problem } of looks.values()) {
-      if (problem === undefined) whole.add(backup.backupId)
-      else problems.push(problem)
+    for (const backup of unseen) {
+      const look = await lookAt(location, options, backup, options)
+      const seen = look.found === 'whole' ? whole : suspect
+      seen.add(backup.backupId)
+      if (look.found === 'damaged' || look.found === 'unreadable') problems.push(look.problem)
     }
   }
 }

@@ -1,30 +1,26 @@
-import { isAhead } from '../core/clock.ts'
 import { Failure, toFailure } from '../core/errors.ts'
 import type { BackupFacts, BackupSummary } from '../core/events.ts'
-import { isGood } from '../core/events.ts'
 import type { CallOptions, Location } from '../locations/location.ts'
 import type { PolicyRef } from './catalog.ts'
-import { readManifest } from './catalog.ts'
-import { artifactKey } from './keys.ts'
+import { fetchManifest } from './catalog.ts'
+import { artifactKey, artifactPrefix, manifestKey } from './keys.ts'
+import type { Manifest } from './manifest.ts'
 import { factsOf } from './manifest.ts'
-import { proveArtifact } from './prove-artifact.ts'
 
-/** So many newest backups that are not whole are no accident of one run: somebody has to see to the location. */
-export const MOST_LOOKS = 50
-
-export interface Look {
-  /** As it was listed, and `damaged` or `unreadable` where the look has found it so. */
-  readonly backup: BackupSummary
-  /** Of a whole one. */
-  readonly facts?: BackupFacts
-  /** Why it is not whole. */
-  readonly problem?: Failure
-}
+/** What a look at a backup has found. Only `whole` may be relied on. */
+export type Look =
+  | { readonly found: 'whole'; readonly facts: BackupFacts }
+  /** Its manifest is not one, or an artifact is missing or has another size. */
+  | { readonly found: 'damaged'; readonly problem: Failure }
+  /** Its manifest is of a newer format, or of another installation. */
+  | { readonly found: 'unreadable'; readonly problem: Failure }
+  /** It was deleted since it was listed. */
+  | { readonly found: 'gone' }
 
 /**
- * Whether a backup is there whole, as far as can be told without reading it: a listing shows that a manifest has a name,
- * and neither whether it can be read nor whether its artifacts are there with their sizes.
- * Throws where the location could not tell.
+ * Whether a backup is there whole, as far as can be told without reading it: a listing of manifests shows that one has a
+ * name, and neither whether it can be read nor whether its artifacts are there with their sizes. What cannot be told, for
+ * whatever reason, is thrown: a location that has a bad moment says nothing against a backup.
  */
 export async function lookAt(
   location: Location,
@@ -32,69 +28,44 @@ export async function lookAt(
   backup: BackupSummary,
   options: CallOptions,
 ): Promise<Look> {
+  const { policy, backupId, complete } = backup
+  let decode: () => Manifest
   try {
-    const manifest = await readManifest(location, { clusterName }, backup, options)
-    for (const artifact of manifest.artifacts) {
-      const key = artifactKey(clusterName, backup.policy, backup.backupId, artifact.file)
-      await proveArtifact('stored', location, key, artifact, { ...options, sources: [] })
-    }
-    return { backup, facts: factsOf(manifest) }
+    decode = await fetchManifest(location, { clusterName }, backup, options)
   } catch (thrown) {
-    const { code, message, hint } = toFailure(thrown)
-    const why = `backup ${backup.backupId} in ${location.name} does not count as a good one: ${message}`
-    const problem = new Failure(why, { code, cause: thrown, ...(hint === undefined ? {} : { hint }) })
-    const { verified: _, ...unproven } = backup
-    if (code === 'damaged' || code === 'not_found') return { backup: { ...unproven, damaged: true }, problem }
-    if (code === 'unsupported' || code === 'refused') return { backup: { ...backup, unreadable: true }, problem }
-    throw thrown
+    const failure = toFailure(thrown)
+    if (failure.code !== 'not_found') throw thrown
+    if (!(await location.stat(manifestKey(clusterName, policy, backupId, complete), options))) return { found: 'gone' }
+    throw new Failure(`${failure.message}; and it is there`, { code: 'unavailable', retryable: true, cause: thrown })
   }
-}
-
-export interface NewestLook {
-  readonly backups: readonly BackupSummary[]
-  /** Of the newest good one. */
-  readonly facts?: BackupFacts
-  readonly problems: readonly Failure[]
-}
-
-/**
- * Looks at the newest good backup of a catalog, because everything relies on it; and where that one is not whole, at the
- * next, until one is.
- */
-export async function lookAtNewest(
-  location: Location,
-  ref: PolicyRef,
-  catalog: readonly BackupSummary[],
-  { now, ...options }: CallOptions & { readonly now: Date },
-): Promise<NewestLook> {
-  const backups = [...catalog]
-  const problems: Failure[] = []
-  for (;;) {
-    const index = backups.findIndex((one) => isGood(one) && !isAhead(new Date(one.startedAt), now))
-    const newest = backups[index]
-    if (!newest) return { backups, problems }
-    if (problems.length >= MOST_LOOKS) throw tooManyNotWhole(location, ref, problems)
-    try {
-      const { backup, facts, problem } = await lookAt(location, ref, newest, options)
-      if (facts) return { backups, facts, problems }
-      backups[index] = backup
-      if (problem !== undefined) problems.push(problem)
-    } catch (thrown) {
-      const failure = toFailure(thrown, `looking at backup ${newest.backupId} in ${location.name}`)
-      if (options.signal.aborted || failure.retryable) throw failure
-      // What may be listed and not read hides nothing of the listing.
-      return { backups, problems: [...problems, failure] }
-    }
+  let manifest: Manifest
+  try {
+    manifest = decode()
+  } catch (thrown) {
+    const { code } = toFailure(thrown)
+    return { found: code === 'damaged' ? 'damaged' : 'unreadable', problem: against(location, backup, thrown) }
   }
+  const listed = await location.list(artifactPrefix(clusterName, policy, backupId), options)
+  const sizes = new Map(listed.map(({ key, sizeBytes }) => [key, sizeBytes]))
+  for (const { file, stored_bytes: expected } of manifest.artifacts) {
+    const key = artifactKey(clusterName, policy, backupId, file)
+    if (sizes.get(key) === expected) continue
+    // One answer is not enough to say that something is lost.
+    const size = (await location.stat(key, options))?.sizeBytes
+    if (size === expected) continue
+    const is = size === undefined ? 'is missing' : `has ${size} bytes, its manifest says ${expected}`
+    const wrong = new Failure(`${key} in ${location.name} ${is}`, {
+      code: size === undefined ? 'not_found' : 'damaged',
+    })
+    return { found: 'damaged', problem: against(location, backup, wrong) }
+  }
+  return { found: 'whole', facts: factsOf(manifest) }
 }
 
-export function tooManyNotWhole(
-  { name }: Location,
-  { policy }: Pick<PolicyRef, 'policy'>,
-  problems: readonly Failure[],
-): Failure {
-  return new Failure(`${problems.length} complete backups of ${policy} in ${name} are not whole`, {
-    code: 'damaged',
-    hint: `One of them: ${problems[0]?.message}. See each with: palette-backup verify all --level stored`,
+function against({ name }: Location, { backupId }: BackupSummary, thrown: unknown): Failure {
+  const { code, message, hint } = toFailure(thrown)
+  return new Failure(`backup ${backupId} in ${name} does not count as a good one: ${message}`, {
+    ...{ code, cause: thrown },
+    ...(hint === undefined ? {} : { hint }),
   })
 }

@@ -4,6 +4,7 @@ import { DAY_MS, formatDuration } from '../core/units.ts'
 import type { Entry, Location } from '../locations/location.ts'
 import type { PolicyRef } from './catalog.ts'
 import { catalogOf, readManifest } from './catalog.ts'
+import type { Standing } from './decide-deletions.ts'
 import { decideDeletions } from './decide-deletions.ts'
 import { deleteManifest, deleteRemains } from './delete-backup.ts'
 import type { InFlightRecord } from './in-flight.ts'
@@ -50,11 +51,14 @@ export interface PruneOutcome {
  */
 export async function prune(location: Location, options: PruneOptions): Promise<PruneOutcome> {
   const { now, emit, runId, policy } = options
-  const entries = await location.list(policyPrefix(options.clusterName, policy), { ...options, shallow: true })
-  const inUse = await backupsInUse(location, options)
-  const needed = await neededByRestores(location, options.clusterName, options)
-  const listed = catalogOf(location, options, entries)
-  const { catalog, decisions, ...looked } = await decideDeletions(location, listed, { now, inUse, needed }, options)
+  let entries: readonly Entry[] = []
+  const read = async (): Promise<Standing> => {
+    entries = await location.list(policyPrefix(options.clusterName, policy), { ...options, shallow: true })
+    const inUse = await backupsInUse(location, options)
+    const needed = await neededByRestores(location, options.clusterName, options)
+    return { catalog: catalogOf(location, options, entries), facts: { now, inUse, needed } }
+  }
+  const { catalog, decisions, ...looked } = await decideDeletions(location, read, options)
   const problems = sentencesOf(looked.problems)
   const outcome = { location: location.name, decisions, deleted: [], problems, unfinished: false }
   const refused = options.force ? undefined : whyRefused(decisions, entries, options)

@@ -12,8 +12,8 @@ export interface StoredBackup {
   readonly verified?: boolean
   /** Found not restorable: it never counts as a good one either. */
   readonly damaged?: boolean
-  /** Of a newer version of this program, or of another installation: it stands for nothing, and is not ours to delete. */
-  readonly unreadable?: boolean
+  /** Not whole, or not readable, when it was looked at: it stands for nothing, and stays until somebody verifies it. */
+  readonly suspect?: boolean
 }
 
 export interface RetentionRule {
@@ -53,7 +53,7 @@ export function decideRetention(
   const { newestFirst, good, newestVerified } = standing(backups, now)
   const reasons = [
     (backup: StoredBackup) => (backup.pinned ? 'pinned' : undefined),
-    ({ unreadable }: StoredBackup) => (unreadable ? 'not readable by this program' : undefined),
+    ({ suspect }: StoredBackup) => (suspect ? 'not whole when it was looked at' : undefined),
     ({ backupId }: StoredBackup) => (inUse.has(backupId) ? 'being read by a restore or a verification' : undefined),
     ({ backupId }: StoredBackup) => (needed.has(backupId) ? 'needed by a restore that is not finished' : undefined),
     ({ startedAt }: StoredBackup) => (startedAt > now ? 'from the future: a clock was or is wrong' : undefined),
@@ -86,9 +86,9 @@ export function reliedOn(backups: readonly StoredBackup[], rule: RetentionRule, 
 
 function standing(backups: readonly StoredBackup[], now: Date) {
   const newestFirst = backups.toSorted((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || compareIds(a, b))
-  const good = newestFirst.filter((backup) => isGood(backup) && backup.startedAt <= now)
+  const good = newestFirst.filter((backup) => isGood(backup) && !backup.suspect && backup.startedAt <= now)
   const newestVerified = newestFirst.find(
-    ({ verified, damaged, unreadable, startedAt }) => verified && !damaged && !unreadable && startedAt <= now,
+    ({ verified, damaged, suspect, startedAt }) => verified && !damaged && !suspect && startedAt <= now,
   )
   return { newestFirst, good, newestVerified }
 }

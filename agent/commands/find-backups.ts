@@ -1,5 +1,5 @@
 import { readCatalog } from '../backup/catalog.ts'
-import { lookAtNewest } from '../backup/look.ts'
+import { lookAtNewest } from '../backup/look-at-newest.ts'
 import type { Config } from '../config/config.ts'
 import { isAhead } from '../core/clock.ts'
 import type { FailureData } from '../core/errors.ts'
@@ -19,6 +19,8 @@ export interface BackupFilter {
 export interface FoundBackup {
   readonly backup: BackupSummary
   readonly location: Location
+  /** It was to be looked at, or a newer one, and the location did not answer: it is not the latest of anything. */
+  readonly unseen?: boolean
 }
 
 export interface Found {
@@ -38,14 +40,16 @@ export function locationNames(config: Config, { policy, location }: BackupFilter
   return ofPolicy ?? config.locations.map(({ name }) => name)
 }
 
-/**
- * All backups that the filter leaves, newest first; each location is asked for each policy that writes to it, and the
- * newest good one is looked at.
- */
+export interface Finding extends BackupFilter {
+  /** Look at the newest good one of each policy in each location, as far as it takes to find one that is whole. */
+  readonly look?: boolean
+}
+
+/** All backups that the filter leaves, newest first; each location is asked for each policy that writes to it. */
 export async function findBackups(
   config: Config,
   opened: OpenedLocations,
-  filter: BackupFilter,
+  filter: Finding,
   { signal, clock }: Pick<CommandContext, 'signal' | 'clock'>,
 ): Promise<Found> {
   const unread = opened.unusable.map(({ name, failure }) => ({ location: name, failure: failureData(failure) }))
@@ -54,17 +58,21 @@ export async function findBackups(
   const now = clock.now()
   const policies = config.policies.filter(({ name }) => filter.policy === undefined || name === filter.policy)
   for (const location of opened.usable) {
-    try {
-      for (const { name: policy, backupLocations } of policies) {
-        if (!backupLocations.includes(location.name)) continue
-        const ref = { clusterName: config.palette.clusterName, policy }
-        const catalog = await readCatalog(location, ref, { signal })
-        const looked = await lookAtNewest(location, ref, catalog, { signal, now })
-        problems.push(...looked.problems)
-        backups.push(...looked.backups.map((backup) => ({ backup, location })))
+    for (const { name: policy, backupLocations } of policies) {
+      if (!backupLocations.includes(location.name)) continue
+      const ref = { clusterName: config.palette.clusterName, policy }
+      let listed: readonly BackupSummary[] | undefined
+      try {
+        listed = await readCatalog(location, ref, { signal })
+        const looked = filter.look ? await lookAtNewest(location, ref, listed, { signal, now }) : undefined
+        problems.push(...(looked?.problems ?? []))
+        backups.push(...(looked?.backups ?? listed).map((backup) => ({ backup, location })))
+      } catch (thrown) {
+        unread.push({ location: location.name, failure: failureData(thrown) })
+        if (!listed) break
+        // It can be named all the same.
+        backups.push(...listed.map((backup) => ({ backup, location, unseen: true })))
       }
-    } catch (thrown) {
-      unread.push({ location: location.name, failure: failureData(thrown) })
     }
   }
   backups.sort((a, b) => (a.backup.backupId < b.backup.backupId ? 1 : -1))
@@ -81,7 +89,7 @@ export function isFromFuture(backup: BackupSummary, { at }: Found): boolean {
  * from the first location that has it.
  */
 export function pickBackup(found: Found, id: string): FoundBackup {
-  const good = found.backups.filter(({ backup }) => isGood(backup))
+  const good = found.backups.filter(({ backup, unseen }) => isGood(backup) && !unseen)
   const match =
     id === 'latest'
       ? good.find(({ backup }) => !isFromFuture(backup, found))

@@ -15,7 +15,7 @@ export type ListCommand = CommonOptions & BackupFilter
 export async function listCommand(options: ListCommand, context: CommandContext): Promise<ExitCode> {
   const config = await requireConfig(options, context)
   await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
-  const found = await findBackups(config, opened, options, context)
+  const found = await findBackups(config, opened, { ...options, look: true }, context)
   const { backups, unread, problems } = found
   if (options.json) {
     printJson({ backups: backups.map(({ backup }) => backup), unread, problems: problems.map(failureData) }, context)

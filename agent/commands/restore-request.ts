@@ -69,7 +69,7 @@ export async function chooseBackup(
   context: CommandContext,
 ): Promise<FoundBackup> {
   if (!options.rollback) {
-    const found = await findBackups(config, opened, options, context)
+    const found = await findBackups(config, opened, { ...options, look: options.backup === 'latest' }, context)
     const chosen = pickBackup(found, options.backup)
     if (options.backup === 'latest')
       for (const { message } of found.problems) context.stderr.write(`Warning: ${message}\n`)

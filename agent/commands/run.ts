@@ -1,5 +1,5 @@
 import { readCatalog } from '../backup/catalog.ts'
-import { lookAtNewest } from '../backup/look.ts'
+import { lookAtNewest } from '../backup/look-at-newest.ts'
 import { summaryOf, unfinishedRestores } from '../backup/unfinished-restore.ts'
 import type { Config } from '../config/config.ts'
 import { Failure, failureData, sentenceOf, toFailure } from '../core/errors.ts'

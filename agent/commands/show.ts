@@ -1,8 +1,11 @@
 import { readManifest } from '../backup/catalog.ts'
+import { lookAt } from '../backup/look.ts'
 import type { Manifest } from '../backup/manifest.ts'
 import type { ManifestArtifact, MongodbManifestArtifact } from '../backup/manifest-artifact.ts'
 import type { Damage, Proof } from '../backup/proof.ts'
 import { readProof } from '../backup/proof.ts'
+import type { FailureData } from '../core/errors.ts'
+import { failureData } from '../core/errors.ts'
 import { formatBytes } from '../core/units.ts'
 import { openLocations } from './compose.ts'
 import { requireConfig } from './configuration.ts'
@@ -21,7 +24,7 @@ export async function showCommand(options: ShowCommand, context: CommandContext)
   const config = await requireConfig(options, context)
   const { signal } = context
   await using opened = await openLocations(config, locationNames(config, options), { ...context, patience: 'brief' })
-  const found = await findBackups(config, opened, options, context)
+  const found = await findBackups(config, opened, { ...options, look: options.backup === 'latest' }, context)
   const { backup, location } = pickBackup(found, options.backup)
   const { clusterName } = config.palette
   const manifest = await readManifest(location, { clusterName }, backup, { signal })
@@ -29,7 +32,9 @@ export async function showCommand(options: ShowCommand, context: CommandContext)
   const proofs = await Promise.all(
     copies.map(async (copy) => {
       const { proof, damage } = await readProof(copy.location, clusterName, copy.backup, { signal })
-      return { location: copy.location.name, proof: proof ?? null, damage: damage ?? null }
+      const look = await lookAt(copy.location, { clusterName }, copy.backup, { signal })
+      const problem = 'problem' in look ? failureData(look.problem) : null
+      return { location: copy.location.name, proof: proof ?? null, damage: damage ?? null, problem }
     }),
   )
   const locations = copies.map((copy) => copy.location.name)
@@ -42,10 +47,13 @@ interface CopyProof {
   readonly location: string
   readonly proof: Proof | null
   readonly damage: Damage | null
+  /** What a look has found against it at this moment. */
+  readonly problem: FailureData | null
 }
 
 /** Every backup was read back and compared when it was made; what was proven since stands beside it. */
-function formatProof({ location, proof, damage }: CopyProof): string {
+function formatProof({ location, proof, damage, problem }: CopyProof): string {
+  if (problem) return `NOT WHOLE in ${location}: ${problem.message}`
   if (damage) return `DAMAGED in ${location} (${damage.level}, ${damage.found_at}): ${damage.reason}`
   if (proof) return `${proof.level} in ${location} (${proof.verified_at}, palette-backup ${proof.tool_version})`
   return `content in ${location}, when it was made; restorable is not proven`

@@ -1,11 +1,11 @@
 /**
  * What of a connection string MongoDB's driver would refuse before it asks anybody. The driver itself knows more, but is
- * too large for a process that never connects. Nothing in here quotes what stands in the text but the name of an option.
+ * too large for a process that never connects. Nothing in here quotes what stands in the text but the names of options that there are.
  */
 export interface ConnectionStringProblem {
   /** The rest of a sentence: `the port of its host is no number from 1 to 65535` */
   readonly what: string
-  /** The option that is not known, where it may be shown. */
+  /** What stands in the place of an option and is none: not to be shown, as it may be half of a password. */
   readonly unknownOption?: string
 }
 
@@ -51,13 +51,16 @@ function problemOfHosts(hosts: readonly string[]): string | undefined {
   return undefined
 }
 
+export const UNKNOWN_OPTION =
+  'one of its options is not known; or a password holds a ? or a &, which are written %3F and %26'
+
 function problemOfOptions(rest: string): ConnectionStringProblem | undefined {
   const url = URL.parse(`mongodb://host${rest}`)
   if (!url) return undefined
   if (!isEncoded(url.pathname)) return { what: 'the name of its database holds a % that begins no percent-encoding' }
   for (const name of new Set(url.searchParams.keys())) {
     const known = CANONICAL.get(name.toLowerCase())
-    if (known === undefined) return problemOfUnknown(name, rest)
+    if (known === undefined) return { what: UNKNOWN_OPTION, unknownOption: name }
     // Each spelling by itself, as the driver does.
     const values = url.searchParams.getAll(name)
     if (known === 'readPreferenceTags') continue
@@ -65,15 +68,6 @@ function problemOfOptions(rest: string): ConnectionStringProblem | undefined {
     if (values[0] === '' && known !== 'timeoutMS') return { what: `its option ${known} has no value` }
   }
   return undefined
-}
-
-/** With an @ behind it, the name may be the second half of a password. */
-function problemOfUnknown(name: string, rest: string): ConnectionStringProblem {
-  const isOption = /^[A-Za-z]\w{0,39}$/.test(name) && rest.includes(`${name}=`)
-  if (!isOption || rest.includes('@')) {
-    return { what: 'one of its options is not known; or the password holds a ?, which is written %3F' }
-  }
-  return { what: `there is no option ${name}`, unknownOption: name }
 }
 
 function isEncoded(text: string): boolean {

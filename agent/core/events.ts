@@ -21,7 +21,7 @@ export interface BackupSummary {
   readonly verified?: boolean
   /** It was found not restorable, by a verification or a look at its manifest and artifacts. */
   readonly damaged?: boolean
-  /** Its manifest is not for this program: of a newer format, or of another installation. Nothing relies on it. */
+  /** Its manifest could not be read, is of a newer format or another installation; or it lies behind too many that are damaged. */
   readonly unreadable?: boolean
 }
 

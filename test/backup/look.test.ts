@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { readCatalog } from '../../agent/backup/catalog.ts'
-import { lookAtNewest, MOST_LOOKS } from '../../agent/backup/look.ts'
+import { lookAtNewest, MOST_LOOKS } from '../../agent/backup/look-at-newest.ts'
 import { Failure } from '../../agent/core/errors.ts'
 import { errorOf } from '../support/streams.ts'
 import { NOW, never, PruneWorld, REF } from './prune-world.ts'
@@ -21,7 +21,7 @@ it('looks at the newest alone where that is whole, and gives what its manifest s
   const asked: string[] = []
   nas.fault = (operation, key) => void (operation === 'list' || asked.push(`${operation} ${key}`))
   expect(await look()).toMatchObject({ facts: { storedBytes: expect.any(Number) }, problems: [] })
-  expect(asked).toEqual([`get prod/nightly/${ids[0]}.manifest.json`, `stat prod/nightly/${ids[0]}/mongodb.archive.zst`])
+  expect(asked).toEqual([`get prod/nightly/${ids[0]}.manifest.json`])
 })
 
 it('goes on to the newest that is whole, says what is wrong with the others, and takes back their proof', async () => {
@@ -72,15 +72,50 @@ it('ends where the location does not answer, and says nothing against a backup i
   expect([facts, problems]).toEqual([undefined, [expect.objectContaining({ message: 'reading: denied' })]])
 })
 
-it('gives up on a location where very many are not whole', async () => {
+it('takes nothing for a good one unseen behind very many that are not whole', async () => {
   const { ids, nas } = await world(1)
-  const backups = Array.from({ length: MOST_LOOKS + 1 }, (_, index) => {
-    const backupId = `${ids[0]?.slice(0, -2)}${String.fromCharCode(97 + (index % 26))}${String.fromCharCode(97 + index / 26)}`
+  nas.fault = (operation, key) => {
+    if (operation === 'get') nas.objects.set(key, Buffer.from('?'))
+  }
+  const backups = Array.from({ length: MOST_LOOKS + 3 }, (_, index) => {
+    const letters = [97 + (index % 26), 97 + Math.floor(index / 26)].map((code) => String.fromCharCode(code)).join('')
     const startedAt = new Date(NOW.getTime() - index * 1000).toISOString()
-    return { backupId, startedAt, policy: 'nightly', location: 'nas', complete: true }
+    const verified = index === MOST_LOOKS + 1
+    return {
+      backupId: `${ids[0]?.slice(0, -2)}${letters}`,
+      startedAt,
+      policy: 'nightly',
+      location: 'nas',
+      verified,
+      complete: true,
+    }
   })
-  expect(await errorOf(lookAtNewest(nas, REF, backups, options))).toMatchObject({
-    code: 'damaged',
-    message: `${MOST_LOOKS} complete backups of nightly in nas are not whole`,
-  })
+  const looked = await lookAtNewest(nas, REF, backups, options)
+  expect(looked.backups.filter(({ damaged }) => damaged)).toHaveLength(MOST_LOOKS)
+  expect(looked.backups.slice(MOST_LOOKS)).toEqual([1, 2, 3].map(() => expect.objectContaining({ unreadable: true })))
+  expect(looked.backups.filter(({ verified }) => verified)).toEqual([])
+  expect(looked.problems.at(-1)?.message).toBe(`${MOST_LOOKS} complete backups of nightly in nas are not whole`)
+})
+
+it('passes over one that was deleted since it was listed, without a word', async () => {
+  const { nas, ids, look } = await world(1, 2)
+  nas.fault = (operation, key) => {
+    if (operation === 'get' && key.includes(ids[0] ?? '-')) nas.objects.delete(key)
+  }
+  const { backups, facts, problems } = await look()
+  expect([backups.map(({ backupId }) => backupId), problems]).toEqual([[ids[1]], []])
+  expect(facts).toBeDefined()
+})
+
+it('calls nothing damaged that could not be read', async () => {
+  const { nas, look, ids } = await world(1, 2)
+  const broken = (code: 'damaged' | 'not_found') => (operation: string, key: string) => {
+    if (operation === 'get' && key.includes(ids[0] ?? '-')) throw new Failure('reading: input/output error', { code })
+  }
+  nas.fault = broken('damaged')
+  const { backups, facts } = await look()
+  expect(backups[0]).toMatchObject({ backupId: ids[0], unreadable: true })
+  expect([backups[0]?.damaged, facts]).toEqual([undefined, expect.anything()])
+  nas.fault = broken('not_found')
+  expect(await errorOf(look())).toMatchObject({ code: 'unavailable', retryable: true })
 })

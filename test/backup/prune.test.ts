@@ -112,6 +112,7 @@ describe('a good backup goes only in favour of others that are whole', () => {
     spoil(young)
     const outcome = await world.prune()
     expect(outcome).toMatchObject({ deleted: [older], problems: [expect.stringMatching(why)] })
+    expect(outcome.decisions[0]).toMatchObject({ keep: true, reason: 'not whole when it was looked at' })
     expect(outcome.problems[0]).toContain(`backup ${young} in nas does not count as a good one`)
     expect(world.events.at(-1)).toMatchObject({ type: 'retention.applied', failures: 0 })
     expect(await world.left()).toEqual([young, old])
@@ -128,11 +129,41 @@ describe('a good backup goes only in favour of others that are whole', () => {
     expect(await world.left()).toEqual(ids.filter((id) => id !== ids[6]))
   })
 
-  it('nor is the newest verified one', async () => {
-    const [, old = '', older = ''] = await world.store(1, 20, 30)
+  it('nor is the newest verified one; and what is not whole stays until it is verified', async () => {
+    const [young, old = '', older = '', oldest] = await world.store(1, 20, 30, 40)
     for (const id of [old, older]) nas.objects.set(`prod/nightly/${id}.verified.json`, Buffer.from('{}'))
     nas.objects.delete(artifactOf(old))
-    expect((await world.prune()).deleted).toEqual([old])
+    expect((await world.prune()).deleted).toEqual([oldest])
+    expect(await world.left()).toEqual([young, old, older])
+  })
+
+  it('and what happens meanwhile counts: a pin, a restore that begins, a deletion by another', async () => {
+    const [young = '', old = '', older = '', oldest = ''] = await world.store(1, 20, 30, 40)
+    let looked = false
+    nas.fault = (operation, key) => {
+      if (operation !== 'get' || !key.includes(young) || looked) return
+      looked = true
+      nas.objects.set(`prod/nightly/${old}.pin`, Buffer.from('{}'))
+      for (const gone of world.keysOf(oldest)) nas.objects.delete(gone)
+    }
+    expect(await world.prune()).toMatchObject({ deleted: [older], problems: [] })
+    expect(await world.left()).toEqual([young, old])
+  })
+
+  it('and one that was deleted since it was listed is no problem', async () => {
+    const [young = '', old = '', older = ''] = await world.store(1, 20, 30)
+    nas.fault = (operation, key) => {
+      if (operation === 'get' && key.includes(young)) for (const gone of world.keysOf(young)) nas.objects.delete(gone)
+    }
+    expect(await world.prune()).toMatchObject({ deleted: [older], problems: [] })
+    expect(await world.left()).toEqual([old])
+  })
+
+  it('and one bad answer is not enough to call it lost', async () => {
+    const [young, old] = await world.store(1, 20)
+    const list = nas.list.bind(nas)
+    nas.list = async (prefix, options) => (prefix.includes(young ?? '-') ? [] : list(prefix, options))
+    expect(await world.prune()).toMatchObject({ deleted: [old], problems: [] })
   })
 
   it('looks at nothing where nothing is to go', async () => {

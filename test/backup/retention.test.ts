@@ -63,7 +63,7 @@ function storedBackup(line: string): StoredBackup {
     pinned: words.includes('pinned'),
     verified: words.includes('verified'),
     damaged: words.includes('damaged'),
-    unreadable: words.includes('unreadable'),
+    suspect: words.includes('suspect'),
   }
 }
 

@@ -50,3 +50,18 @@ it('where none is good, the latest is refused for what is wrong with the newest'
     expect.objectContaining({ message: 'there is no complete backup', hint: 's3 could not be read: no answer' }),
   )
 })
+
+it('the latest is none of a location that did not answer when it was looked at; by its name it is to be had', () => {
+  const unread = [{ location: 'nas', failure: { code: 'unavailable' as const, message: 'slow down' } }]
+  const { backups, ...rest } = found('2026-11-24', '2026-11-23')
+  const unseen = backups.map((one) => ({ ...one, unseen: true }))
+  expect(() => pickBackup({ ...rest, backups: unseen, unread }, 'latest')).toThrow(
+    expect.objectContaining({ message: 'there is no complete backup', hint: 'nas could not be read: slow down' }),
+  )
+  expect(pickBackup({ ...rest, backups: unseen, unread }, '2026-11-24').backup.backupId).toBe('2026-11-24')
+  expect(pickBackup({ ...rest, backups: [...unseen, ...found('2026-11-22').backups], unread }, 'latest')).toMatchObject(
+    {
+      backup: { backupId: '2026-11-22' },
+    },
+  )
+})

@@ -10,22 +10,24 @@ vi.setConfig({ testTimeout: 120_000 })
 
 const document = fc.constantFrom(...documents.values())
 const seed = fc.nat()
+/** `__proto__` is refused before anything has a path: see the fixture of its own. */
+const name = fc.stringMatching(/^[a-z_]{1,12}$/).filter((text) => text !== '__proto__')
 
 it('a renamed key is never overlooked', async () => {
   await fc.assert(
-    fc.asyncProperty(document, seed, fc.stringMatching(/^[a-z_]{1,12}$/), async (text, at, name) => {
+    fc.asyncProperty(document, seed, name, async (text, at, key) => {
       const parsed = parseDocument(text)
       const map = pick(
         mapsOf(parsed.contents).filter(({ known }) => known),
         at,
       )
       const pair = pick(map.node.items, at)
-      if (schemaAt([...map.path, name])) return
-      pair.key = parsed.createNode(name)
+      if (schemaAt([...map.path, key])) return
+      pair.key = parsed.createNode(key)
       const loaded = await load(parsed.toString())
       check(loaded)
       expect(loaded.config).toBeUndefined()
-      expect(loaded.diagnostics.map(({ path }) => path?.join('.'))).toContain([...map.path, name].join('.'))
+      expect(loaded.diagnostics.map(({ path }) => path?.join('.'))).toContain([...map.path, key].join('.'))
     }),
     { numRuns: 80 },
   )

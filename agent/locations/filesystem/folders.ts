@@ -97,7 +97,9 @@ async function makeFolder(path: string): Promise<void> {
     if (errnoOf(cause) !== 'EEXIST') throw cause
     // Made by somebody else in this moment.
     if (await isDirectory(path)) return
-    throw (await isLink(path)) ? inTheWay(path, 'a link to what is not there', cause) : cause
+    if (await isLink(path)) throw inTheWay(path, 'a link to what is not there', cause)
+    // And removed again: as if it had never been there.
+    throw Object.assign(new Error(`${path} was removed`, { cause }), { code: 'ENOENT' })
   }
 }
 

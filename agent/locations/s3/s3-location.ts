@@ -23,8 +23,8 @@ import type { S3CallsOptions } from './s3-calls.ts'
 import { S3Calls } from './s3-calls.ts'
 import { upload } from './upload.ts'
 
-/** In a row: where very much was deleted a server may show a few. */
-export const MOST_EMPTY_PAGES = 100
+/** In a row: where very much was deleted a server may show many. */
+export const MOST_EMPTY_PAGES = 1000
 
 export interface S3LocationOptions {
   readonly clock: Clock
