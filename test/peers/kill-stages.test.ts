@@ -51,12 +51,12 @@ describe.skipIf(peersMissing('minio', 'mc'))('kill -9 of a run that stores in Mi
     ['in the read-back of the manifest', 'GET .*\\.manifest\\.json', 'after', true],
     ['before its record is removed', 'DELETE .*/\\.runs/', 'before', true],
   ] as const)('%s', async (_stage, request, when, exists) => {
-    await world.killAt(proxy.hold({ request: new RegExp(request), when }))
+    await world.killAt(() => proxy.hold({ request: new RegExp(request), when }))
     await world.expectRecovery(exists, async () => [...(await minio.objects()), ...(await minio.incompleteUploads())])
   })
 
   it('with an upload made whose id it never learned: an empty one stays, which nobody under this policy can see', async () => {
-    await world.killAt(proxy.hold({ request: /POST .*\?uploads/, when: 'after' }))
+    await world.killAt(() => proxy.hold({ request: /POST .*\?uploads/, when: 'after' }))
     await world.expectRecovery(false, () => minio.objects())
     expect(await minio.incompleteUploads()).toHaveLength(1)
   })
@@ -91,19 +91,19 @@ describe.skipIf(peersMissing('vsftpd'))('kill -9 of a run that stores on vsftpd'
     ['behind the manifest', 'RNTO .*\\.manifest\\.json', 'after', true],
     ['before its record is removed', 'DELE .*/\\.runs/', 'before', true],
   ] as const)('%s', async (_stage, command, when, exists) => {
-    await world.killAt(proxy.hold({ command: new RegExp(command), when }))
+    await world.killAt(() => proxy.hold({ command: new RegExp(command), when }))
     await world.expectRecovery(exists, () => filesBelow(ftp.root))
   })
 
   it("while it wrote its first record: that file is nobody else's, and goes when it is older than any run", async () => {
-    await world.killAt(proxy.hold({ command: /RNTO .*\/\.runs\//, when: 'before' }))
+    await world.killAt(() => proxy.hold({ command: /RNTO .*\/\.runs\//, when: 'before' }))
     const temporaries = async () => (await filesBelow(ftp.root)).filter((file) => file.endsWith('.tmp'))
     const [file = ''] = await temporaries()
     await world.expectRecovery(false, async () => (await filesBelow(ftp.root)).filter((one) => one !== file))
     expect(await temporaries()).toEqual([file])
     const days3 = new Date(Date.now() - 3 * 86_400_000)
     await utimes(file, days3, days3)
-    await world.killAt(proxy.hold({ command: /STOR .*\.archive\.zst\./, when: 'after' }))
+    await world.killAt(() => proxy.hold({ command: /STOR .*\.archive\.zst\./, when: 'after' }))
     await world.expectRecovery(false, () => filesBelow(ftp.root))
   })
 
@@ -137,7 +137,7 @@ describe.skipIf(peersMissing(...IN_TLS)).each(IN_TLS)('kill -9 of a run that sto
   ] as const)('%s', async (stage, when, pattern, exists) => {
     const mark = join(world.folder, stage.replaceAll(' ', '-'))
     const held = until('the run to be held', 60_000, async () => (await access(mark)) === undefined)
-    await world.killAt(held, {
+    await world.killAt(() => held, {
       NODE_OPTIONS: `--import=${new URL('../support/holding-ftp.ts', import.meta.url).href}`,
       HOLD_FTP: JSON.stringify([when, pattern, mark]),
     })
@@ -165,7 +165,7 @@ describe('kill -9 of a run that stores in a folder', () => {
   ] as const)('%s', async (_stage, when, pattern, exists) => {
     const mark = join(world.folder, `held-${when}-${exists}-${pattern.length}`)
     const held = until('the run to be held', 60_000, async () => (await access(mark)) === undefined)
-    await world.killAt(held, {
+    await world.killAt(() => held, {
       NODE_OPTIONS: `--import=${new URL('../support/holding-rename.ts', import.meta.url).href}`,
       HOLD_RENAME: JSON.stringify([when, pattern, mark]),
     })

@@ -48,9 +48,10 @@ export class RunWorld implements AsyncDisposable {
     return world
   }
 
-  /** Starts a run, waits until it is held, and kills it. */
-  async killAt(held: Promise<void>, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** Starts a run, waits until it is held, and kills it. `hold` is asked then: a listing looks at backups too. */
+  async killAt(hold: () => Promise<void>, env: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#known = await this.list()
+    const held = hold()
     const child = startCommand({ ...this.options, env: { ...this.options.env, ...env } }, ['backup', 'nightly'])
     const ended = once(child, 'exit')
     const early = ended.then(([code]) => Promise.reject(new Error(`the run ended with ${code} and was not held`)))
