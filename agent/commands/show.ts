@@ -53,8 +53,8 @@ interface CopyProof {
 
 /** Every backup was read back and compared when it was made; what was proven since stands beside it. */
 function formatProof({ location, proof, damage, problem }: CopyProof): string {
-  if (problem) return `NOT WHOLE in ${location}: ${problem.message}`
   if (damage) return `DAMAGED in ${location} (${damage.level}, ${damage.found_at}): ${damage.reason}`
+  if (problem) return `NOT WHOLE in ${location}: ${problem.message}`
   if (proof) return `${proof.level} in ${location} (${proof.verified_at}, palette-backup ${proof.tool_version})`
   return `content in ${location}, when it was made; restorable is not proven`
 }
