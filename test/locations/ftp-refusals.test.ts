@@ -77,6 +77,7 @@ describe('what an FTP server refuses', () => {
     ['552 Quota exceeded.', { code: 'no_space', hint: expect.any(String) }],
     ['550 Disk quota exceeded.', { code: 'no_space', hint: expect.any(String) }],
     ['502 Not here.', { code: 'unsupported' }],
+    ['500 OOPS: child died', { code: 'unavailable', retryable: true, hint: expect.stringContaining('vsftpd') }],
   ])('understands %j to an upload', async (reply, expected) => {
     await start()
     fail('STOR', { kind: 'answer', code: Number(reply.slice(0, 3)), text: reply.slice(4) }, 2)

@@ -27,6 +27,8 @@ describe('an upload that breaks', () => {
     ['the data connection', { kind: 'cut', bytes: 20 * MIB }],
     ['the control connection', { kind: 'reset-after' }],
     ['everything in silence', { kind: 'silence', bytes: 20 * MIB }],
+    // As vsftpd, when one of the two processes of the session has died.
+    ['the session itself', { kind: 'cut', bytes: 20 * MIB, code: 500, text: 'OOPS: priv_sock_get_cmd' }],
   ])('goes on behind what the server keeps: %s', async (_, effect) => {
     await start()
     ftp.fail({ command: 'STOR', effect })

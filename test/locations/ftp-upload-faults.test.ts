@@ -52,6 +52,16 @@ describe('an upload that goes wrong', () => {
     expect(ftp.files.get('/folder/key')?.bytes.equals(bytes)).toBe(true)
   })
 
+  it.each(['SIZE', 'RNFR', 'RNTO', 'CWD'])('survives that vsftpd ends the session at %s', async (command) => {
+    await start()
+    const effect = { kind: 'answer', code: 500, text: 'OOPS: priv_sock_get_cmd' } as const
+    ftp.fail({ command, nth: command === 'CWD' ? 3 : 1, effect })
+    expect(await location.put('folder/key', streamOf(randomBytes(5000)), live())).toEqual({ sizeBytes: 5000 })
+    expect([...ftp.files.keys()]).toEqual(['/folder/key'])
+    // It said nothing of what the server can.
+    expect(location.facts?.().join()).not.toContain('no SIZE')
+  })
+
   it('survives that the server never confirms', async () => {
     await start({}, 100)
     fail('STOR', { kind: 'stall-after' })

@@ -17,6 +17,7 @@ const MISSING = /no such|not found|not exist|cannot find|can't find/i
 
 const FULL_VERDICT: Verdict = { code: 'no_space', hint: 'Make room on the server, or shorten retention_period.' }
 const RIGHTS_HINT = 'Let the FTP user read, write, rename and delete in the directory.'
+const OOPS_HINT = 'vsftpd ended the session by itself: what it says, and its log, tell why.'
 const PASSIVE_HINT = 'Check that the passive ports of the server are open on the way to it.'
 
 /** What the body of an upload threw, as its `cause`: none of the server's doing. */
@@ -50,16 +51,26 @@ export function ftpFailure(thrown: unknown, doing: string, password: string): Fa
 
 /** The connection is gone, and with it every answer that was still to come. */
 export function isLost(thrown: unknown): boolean {
-  if (thrown instanceof FTPError) return thrown.code === 421
+  if (thrown instanceof FTPError) return thrown.code === 421 || isLastWord(thrown)
   if (thrown instanceof Failure) return thrown.code === 'unreachable'
   return (
     networkFailure(thrown, '') !== undefined || lossReason(thrown instanceof Error ? thrown.message : '') !== undefined
   )
 }
 
+interface Reply {
+  readonly code: number
+  readonly message: string
+}
+
 /** The server does not know the command, or not so (RFC 959, section 4.2.1). */
-export function isUnknown(code: number): boolean {
-  return code >= 500 && code <= 504
+export function isUnknown(reply: Reply): boolean {
+  return reply.code >= 500 && reply.code <= 504 && !isLastWord(reply)
+}
+
+/** vsftpd ends a session with it, whatever was asked: when the other process of the session has died, for one. */
+export function isLastWord({ code, message }: Reply): boolean {
+  return code === 500 && message.startsWith('500 OOPS:')
 }
 
 /** The data connection was broken by the other side, whether or not it gave a reason. */
@@ -80,6 +91,7 @@ function lossReason(text: string): string | undefined {
 
 function verdict({ code, message }: FTPError): Verdict {
   if (code === 452 || code === 552 || FULL.test(message)) return FULL_VERDICT
+  if (isLastWord({ code, message })) return { code: 'unavailable', retryable: true, hint: OOPS_HINT }
   switch (code) {
     case 421:
       return TLS_WANTED.test(message) ? wantsTls() : { code: 'unavailable', retryable: true }

@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts'
 import { withTimeout } from '../../core/clock.ts'
 import { Failure } from '../../core/errors.ts'
 import { SECOND_MS } from '../../core/units.ts'
-import { ftpFailure } from './classify.ts'
+import { ftpFailure, isLastWord } from './classify.ts'
 import type { DataOptions } from './data-channel.ts'
 import { openDataChannel } from './data-channel.ts'
 import { type Dialect, describeTls } from './dialect.ts'
@@ -78,7 +78,7 @@ export class FtpConnection {
   /** The reply, also when it is a refusal. Rejects where it says nothing about the command: 421, 530, no connection. */
   async ask(command: string): Promise<FTPResponse> {
     const reply = await this.#client.sendIgnoringError(command)
-    if (reply.code === 421 || reply.code === 530) throw new FTPError(reply)
+    if (reply.code === 421 || reply.code === 530 || isLastWord(reply)) throw new FTPError(reply)
     return reply
   }
 

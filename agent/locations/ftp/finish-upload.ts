@@ -76,7 +76,7 @@ async function rename(connection: FtpConnection, from: string, to: string, signa
   const begun = await connection.ask(`RNFR ${from}`)
   const reply = begun.code < 400 ? await connection.ask(`RNTO ${to}`) : begun
   if (reply.code < 400) return
-  if (isUnknown(reply.code)) {
+  if (isUnknown(reply)) {
     throw new Failure(`the server cannot rename files: it answered ${reply.message}`, {
       code: 'unsupported',
       hint: 'Use another server: without that a backup on its way could be taken for a whole one.',

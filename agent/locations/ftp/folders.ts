@@ -51,7 +51,7 @@ export async function sizeOf(
 ): Promise<number | undefined> {
   const reply = await connection.ask(`SIZE ${path}`)
   const size = /^213 +(\d+)/.exec(reply.message)?.[1]
-  if (reply.code === 213 || isUnknown(reply.code)) connection.dialect.size = reply.code === 213
+  if (reply.code === 213 || isUnknown(reply)) connection.dialect.size = reply.code === 213
   if (reply.code === 213 && size !== undefined) return Number(size)
   if (reply.code >= 400 && reply.code < 500) throw new FTPError(reply)
   const found = await lookUp(connection, path, signal)

@@ -72,7 +72,7 @@ class Upload {
         return true
       } catch (thrown) {
         // It does not know how to begin in the middle of a file.
-        if (thrown instanceof FTPError && isUnknown(thrown.code) && brokenBy !== undefined) throw brokenBy
+        if (thrown instanceof FTPError && isUnknown(thrown) && brokenBy !== undefined) throw brokenBy
         brokenBy = thrown
         const kept = await this.#keptAfter(thrown)
         if (thrown instanceof UnconfirmedError && kept === this.#body.bytes) return false
