@@ -12,7 +12,7 @@ export interface Standing {
   readonly facts: RetentionFacts
 }
 
-export interface Decided extends Standing {
+export interface Decided extends Pick<Standing, 'catalog'> {
   readonly decisions: readonly RetentionDecision[]
   /** Of backups that were taken for good ones and are not. */
   readonly problems: readonly Failure[]
@@ -45,7 +45,7 @@ export async function decideDeletions(
       return { ...backup, startedAt: new Date(backup.startedAt), suspect: suspect.has(backup.backupId) }
     })
     const decisions = decideRetention(stored, rule, facts)
-    const decided = { catalog, facts, decisions, problems }
+    const decided = { catalog, decisions, problems }
     if (decisions.every(({ keep }) => keep)) return decided
     const counted = new Set(reliedOn(stored, rule, facts.now))
     const unseen = catalog.filter(({ backupId }) => counted.has(backupId) && !whole.has(backupId))

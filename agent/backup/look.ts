@@ -6,6 +6,7 @@ import { fetchManifest } from './catalog.ts'
 import { artifactKey, artifactPrefix, manifestKey } from './keys.ts'
 import type { Manifest } from './manifest.ts'
 import { factsOf } from './manifest.ts'
+import { wrongSize } from './prove-artifact.ts'
 
 /** What a look at a backup has found. Only `whole` may be relied on. */
 export type Look =
@@ -46,18 +47,14 @@ export async function lookAt(
     return { found: code === 'damaged' ? 'damaged' : 'unreadable', problem: against(location, backup, thrown) }
   }
   const listed = await location.list(artifactPrefix(clusterName, policy, backupId), options)
-  const sizes = new Map(listed.map(({ key, sizeBytes }) => [key, sizeBytes]))
-  for (const { file, stored_bytes: expected } of manifest.artifacts) {
-    const key = artifactKey(clusterName, policy, backupId, file)
-    if (sizes.get(key) === expected) continue
+  const entries = new Map(listed.map((entry) => [entry.key, entry]))
+  for (const artifact of manifest.artifacts) {
+    const key = artifactKey(clusterName, policy, backupId, artifact.file)
+    const where = `${key} in ${location.name}`
+    if (!wrongSize(where, entries.get(key), artifact)) continue
     // One answer is not enough to say that something is lost.
-    const size = (await location.stat(key, options))?.sizeBytes
-    if (size === expected) continue
-    const is = size === undefined ? 'is missing' : `has ${size} bytes, its manifest says ${expected}`
-    const wrong = new Failure(`${key} in ${location.name} ${is}`, {
-      code: size === undefined ? 'not_found' : 'damaged',
-    })
-    return { found: 'damaged', problem: against(location, backup, wrong) }
+    const wrong = wrongSize(where, await location.stat(key, options), artifact)
+    if (wrong) return { found: 'damaged', problem: against(location, backup, wrong) }
   }
   return { found: 'whole', facts: factsOf(manifest) }
 }

@@ -1,5 +1,5 @@
 import { Failure } from '../core/errors.ts'
-import type { Location } from '../locations/location.ts'
+import type { Entry, Location } from '../locations/location.ts'
 import { measure } from '../pack/measure.ts'
 import type { CollectionFacts, Inspection, ReadOptions, RestorableSource, Source } from '../sources/source.ts'
 import { compareTarget } from './compare-target.ts'
@@ -45,13 +45,17 @@ async function checkStored(
   artifact: ManifestArtifact,
   options: ReadOptions,
 ): Promise<void> {
-  const entry = await location.stat(key, options)
-  if (!entry) throw new Failure(`${key} in ${location.name} is missing`, { code: 'not_found' })
-  if (entry.sizeBytes === artifact.stored_bytes) return
-  throw new Failure(
-    `${key} in ${location.name} has ${entry.sizeBytes} bytes, its manifest says ${artifact.stored_bytes}`,
-    { code: 'damaged' },
-  )
+  const wrong = wrongSize(`${key} in ${location.name}`, await location.stat(key, options), artifact)
+  if (wrong) throw wrong
+}
+
+/** What is wrong with an artifact of which a location says no more than this; undefined where nothing is. */
+export function wrongSize(where: string, entry: Entry | undefined, artifact: ManifestArtifact): Failure | undefined {
+  if (!entry) return new Failure(`${where} is missing`, { code: 'not_found' })
+  if (entry.sizeBytes === artifact.stored_bytes) return undefined
+  return new Failure(`${where} has ${entry.sizeBytes} bytes, its manifest says ${artifact.stored_bytes}`, {
+    code: 'damaged',
+  })
 }
 
 async function checkContent(

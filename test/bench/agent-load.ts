@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { configurationText } from '../support/configuration-text.ts'
+import { configurationText, folderText } from '../support/configuration-text.ts'
 import { type LoadRequest, loadAgent } from '../support/load.ts'
 import { type BenchAgent, startBenchAgent } from './agent.ts'
 import { median } from './measure.ts'
@@ -101,7 +101,7 @@ function configuration(path: string): string {
   return configurationText({
     clusterName: 'bench',
     uriEnv: 'BENCH_URI',
-    locations: [`    folder: { storage_provider: filesystem, filesystem: { path: ${path} } }\n`],
+    locations: [folderText('folder', path)],
     policy: 'load',
     policyLocations: ['folder'],
     attributes: ['schedule: "0 0 1 1 *"', 'retention_period: 400', 'keep_minimum: 1'],

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AgentOptions, COMPILED, runCommand } from '../support/agent-process.ts'
-import { configurationText } from '../support/configuration-text.ts'
+import { configurationText, folderText } from '../support/configuration-text.ts'
 
 const MAIN = fileURLToPath(new URL('../../agent/main.ts', import.meta.url))
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
     configurationText({
       clusterName: 'prod',
       uriEnv: 'MONGODB_URI',
-      locations: [`    nas: { storage_provider: filesystem, filesystem: { path: ${join(folder, 'backups')} } }\n`],
+      locations: [folderText('nas', join(folder, 'backups'))],
       policy: 'nightly',
       policyLocations: ['nas'],
       attributes: ['schedule: "0 2 * * *"', 'retention_period: 14'],

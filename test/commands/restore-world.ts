@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { UnfinishedRestore } from '../../agent/backup/unfinished-restore.ts'
 import { type CommandResult, runCommand } from '../support/agent-process.ts'
-import { configurationText } from '../support/configuration-text.ts'
+import { configurationText, folderText } from '../support/configuration-text.ts'
 import { type CollectionContents, contentsOf } from '../support/contents.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { seedStore } from '../support/mongodb/palette-load.ts'
@@ -96,7 +96,7 @@ function configuration(path: string, attributes: readonly string[]): string {
   return configurationText({
     clusterName: 'prod',
     uriEnv: 'MONGODB_URI',
-    locations: [`    nas: { storage_provider: filesystem, filesystem: { path: ${path} } }\n`],
+    locations: [folderText('nas', path)],
     policy: 'nightly',
     policyLocations: ['nas'],
     attributes: ['schedule: "0 2 * * *"', 'retention_period: 14', ...attributes],

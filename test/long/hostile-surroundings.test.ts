@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AgentOptions, AgentProcess, runCommand } from '../support/agent-process.ts'
-import { configurationText } from '../support/configuration-text.ts'
+import { configurationText, folderText } from '../support/configuration-text.ts'
 import { filesBelow } from '../support/files-below.ts'
 import { paletteCollections } from '../support/mongodb/palette-data.ts'
 import { seedStore } from '../support/mongodb/palette-load.ts'
@@ -29,7 +29,7 @@ beforeEach(async () => {
     configurationText({
       clusterName: 'prod',
       uriEnv: 'MONGODB_URI',
-      locations: [`    folder: { storage_provider: filesystem, filesystem: { path: ${path} } }\n`],
+      locations: [folderText('folder', path)],
       policy: 'nightly',
       policyLocations: ['folder'],
       attributes: ['schedule: "0 0 1 1 *"', 'retention_period: 400', 'catch_up: false'],

@@ -48,6 +48,10 @@ ${indented(6, attributes)}      s3:
 `
 }
 
+export function folderText(name: string, path: string): string {
+  return `    ${name}: { storage_provider: filesystem, filesystem: { path: ${path} } }\n`
+}
+
 /** A policy without encryption says that it is meant. */
 function withEncryptionSaid(attributes: readonly string[]): readonly string[] {
   return attributes.some((one) => one.startsWith('encryption')) ? attributes : [...attributes, 'allow_cleartext: true']
