@@ -63,6 +63,9 @@ class TokenFile {
   readonly #path: string
   readonly #logger: Logger
   #trouble: string | undefined
+  /** Readings that have begun, and the last one of them that was told: one that ends late knows less. */
+  #begun = 0
+  #told = 0
 
   constructor(path: string, logger: Logger) {
     this.#path = path
@@ -70,17 +73,21 @@ class TokenFile {
   }
 
   async read(): Promise<string | undefined> {
+    this.#begun += 1
+    const reading = this.#begun
     try {
       const token = (await readFile(this.#path, 'utf8')).trim()
-      this.#tell(token === '' ? 'is empty' : undefined)
+      this.#tell(reading, token === '' ? 'is empty' : undefined)
       return token === '' ? undefined : token
     } catch (thrown) {
-      this.#tell(`cannot be read (${errnoOf(thrown) ?? 'unknown'})`)
+      this.#tell(reading, `cannot be read (${errnoOf(thrown) ?? 'unknown'})`)
       return undefined
     }
   }
 
-  #tell(trouble: string | undefined): void {
+  #tell(reading: number, trouble: string | undefined): void {
+    if (reading < this.#told) return
+    this.#told = reading
     if (trouble !== undefined && trouble !== this.#trouble) {
       this.#logger.error({ tokenFile: this.#path, trouble, meanwhile: MEANWHILE }, 'token file cannot be used')
     }
